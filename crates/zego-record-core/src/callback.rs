@@ -1,0 +1,295 @@
+//! What a handler gets to see: verified callbacks.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::extra_params::{ExtraParams, Vendor, VendorParams};
+use crate::field::Field;
+use crate::identity::{Content, DeliveryKey};
+use crate::refusal::{Invalid, Reason, Refusal};
+use crate::signature::Signature;
+use crate::time::UnixSeconds;
+use crate::wire::{Fields, OtherField};
+
+/// A `record` callback whose signature is right and fresh: a stream was recorded.
+///
+/// Only [`Verifier`](crate::Verifier) makes one. It tells where the callback came from, not that its
+/// content is genuine: ZEGOCLOUD's signature does not cover the body, so whoever has seen one signed
+/// request can send another body under the same signature while it is fresh. Treat the content, the
+/// playback URL above all, as input that a stranger may have written.
+///
+/// Cloning is cheap.
+///
+/// There is no other way to one, not even for a test:
+///
+/// ```compile_fail
+/// let callback = zego_record_core::RecordCallback::new();
+/// ```
+///
+/// ```compile_fail
+/// let callback = zego_record_core::RecordCallback(std::sync::Arc::new(todo!()));
+/// ```
+///
+/// ```compile_fail
+/// let callback: zego_record_core::RecordCallback = serde_json::from_str("{}").unwrap();
+/// ```
+#[derive(Clone)]
+pub struct RecordCallback(Arc<Parts>);
+
+struct Parts {
+    origin: Origin,
+    appid: String,
+    stream_alias: String,
+    replay_url: String,
+    begin_time: UnixSeconds,
+    end_time: UnixSeconds,
+    extra_params: ExtraParams,
+    others: Vec<(String, String)>,
+}
+
+/// What was signed, and with what.
+pub(crate) struct Origin {
+    pub(crate) timestamp: UnixSeconds,
+    pub(crate) nonce: String,
+    pub(crate) signature: Signature,
+    pub(crate) secret_index: usize,
+}
+
+impl RecordCallback {
+    /// The AppID of the project, usually a 32-bit number.
+    pub fn appid(&self) -> &str {
+        &self.0.appid
+    }
+
+    /// The stream's name, the `StreamID` that the client has published under. Several callbacks share
+    /// it: one for each file format and segment, and one after each interruption.
+    pub fn stream_alias(&self) -> &str {
+        &self.0.stream_alias
+    }
+
+    /// Where the recording can be played. Check where it leads before you fetch it; a
+    /// [`ReplayUrlPolicy`](crate::ReplayUrlPolicy) does that for every callback.
+    pub fn replay_url(&self) -> &str {
+        &self.0.replay_url
+    }
+
+    /// When the recording began.
+    pub fn begin_time(&self) -> UnixSeconds {
+        self.0.begin_time
+    }
+
+    /// When the recording ended.
+    pub fn end_time(&self) -> UnixSeconds {
+        self.0.end_time
+    }
+
+    /// ZEGOCLOUD's clock when it signed.
+    pub fn timestamp(&self) -> UnixSeconds {
+        self.0.origin.timestamp
+    }
+
+    /// The random text that was signed along. It does not identify a callback.
+    pub fn nonce(&self) -> &str {
+        &self.0.origin.nonce
+    }
+
+    /// What the CDN vendor says about the file.
+    pub fn extra_params(&self) -> &ExtraParams {
+        &self.0.extra_params
+    }
+
+    /// The fields that the protocol does not define, by name, in the order in which they came. Of a
+    /// JSON array or object the value is the JSON text.
+    pub fn other_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .others
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The signature, which identifies the signed request.
+    pub fn signature(&self) -> Signature {
+        self.0.origin.signature
+    }
+
+    /// Which secret has matched, counted from 0 in the order in which the verifier got them. When no
+    /// callback matches the old one any more, a replaced secret can go.
+    pub fn secret_index(&self) -> usize {
+        self.0.origin.secret_index
+    }
+
+    /// What identifies the recorded file, for people and for a unique column in a database: the AppID
+    /// with Tencent's FileID, with Huawei's ObsObject, or with the playback URL and, from Wangsu, the
+    /// PersistentId. Never TaskId or PersistentId alone, since several files share them.
+    pub fn event_id(&self) -> String {
+        let (appid, url) = (self.appid(), self.replay_url());
+        let (kind, file) = match self.extra_params().params() {
+            VendorParams::Tencent { file_id, .. } => ("file", file_id.as_deref()),
+            VendorParams::Huawei { obs_object, .. } => ("object", obs_object.as_deref()),
+            VendorParams::Wangsu { .. } | VendorParams::Unrecognised => ("", None),
+        };
+        match (file, self.extra_params().params()) {
+            (Some(file), _) if !file.is_empty() => format!("{appid}:{kind}:{file}"),
+            (_, VendorParams::Wangsu { persistent_id }) => {
+                format!("{appid}:url:{persistent_id}:{url}")
+            }
+            _ => format!("{appid}:url:{url}"),
+        }
+    }
+
+    /// What identifies this delivery: equal for a retry, different for another file. It is computed
+    /// anew at each call, from all that the callback says.
+    pub fn delivery_key(&self) -> DeliveryKey {
+        let parts = &*self.0;
+        let (begin_time, end_time) = (parts.begin_time.to_string(), parts.end_time.to_string());
+        let mut fields = vec![
+            (Field::Appid.name(), Content::Text(&parts.appid)),
+            (Field::BeginTime.name(), Content::Text(&begin_time)),
+            (Field::EndTime.name(), Content::Text(&end_time)),
+            (Field::ReplayUrl.name(), Content::Text(&parts.replay_url)),
+            (
+                Field::StreamAlias.name(),
+                Content::Text(&parts.stream_alias),
+            ),
+        ];
+        // Empty and absent mean the same here: a form has no other way to say null.
+        if let Some(text) = parts.extra_params.text().filter(|text| !text.is_empty()) {
+            fields.push((Field::ExtraParams.name(), Content::of(text)));
+        }
+        fields.extend(
+            parts
+                .others
+                .iter()
+                .map(|(name, value)| (name.as_str(), Content::of(value))),
+        );
+        DeliveryKey::of(fields)
+    }
+
+    /// Takes a `record` event whose origin is certain, or says what it lacks.
+    pub(crate) fn new(mut fields: Fields<'_>, origin: Origin) -> Result<Self, Refusal> {
+        let mut required = |field| match fields.take(field) {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(Refusal::new(Reason::Invalid(field, Invalid::Missing))),
+        };
+        let appid = required(Field::Appid)?.into_owned();
+        let stream_alias = required(Field::StreamAlias)?.into_owned();
+        let replay_url = required(Field::ReplayUrl)?.into_owned();
+        let mut time = |field| {
+            UnixSeconds::parse(&required(field)?)
+                .ok_or_else(|| Refusal::new(Reason::Invalid(field, Invalid::NoInteger)))
+        };
+        let begin_time = time(Field::BeginTime)?;
+        let end_time = time(Field::EndTime)?;
+        let extra_params = ExtraParams::new(fields.take(Field::ExtraParams).map(Cow::into_owned));
+        let others = owned(fields.others);
+        Ok(Self(Arc::new(Parts {
+            origin,
+            appid,
+            stream_alias,
+            replay_url,
+            begin_time,
+            end_time,
+            extra_params,
+            others,
+        })))
+    }
+}
+
+/// All that a handler may want to keep, except the signature.
+impl Serialize for RecordCallback {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let extra_params = self.extra_params();
+        let mut record = serializer.serialize_struct("RecordCallback", 16)?;
+        record.serialize_field("event_id", &self.event_id())?;
+        record.serialize_field("delivery_key", &self.delivery_key())?;
+        record.serialize_field("appid", self.appid())?;
+        record.serialize_field("stream_alias", self.stream_alias())?;
+        record.serialize_field("replay_url", self.replay_url())?;
+        record.serialize_field("begin_time", &self.begin_time())?;
+        record.serialize_field("end_time", &self.end_time())?;
+        record.serialize_field("timestamp", &self.timestamp())?;
+        record.serialize_field("nonce", self.nonce())?;
+        record.serialize_field("vendor", &extra_params.vendor().map(Vendor::name))?;
+        record.serialize_field("task_id", &extra_params.task_id())?;
+        record.serialize_field("file_id", &extra_params.file_id())?;
+        record.serialize_field(
+            "duration",
+            &extra_params
+                .duration()
+                .map(|duration| duration.as_secs_f64()),
+        )?;
+        record.serialize_field("file_size", &extra_params.file_size())?;
+        record.serialize_field("extra_params", &extra_params.text())?;
+        record.serialize_field("other_fields", &self.0.others)?;
+        record.end()
+    }
+}
+
+impl fmt::Debug for RecordCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordCallback")
+            .field("appid", &self.appid())
+            .field("stream_alias", &self.stream_alias())
+            .field("replay_url", &self.replay_url())
+            .field("begin_time", &self.begin_time())
+            .field("end_time", &self.end_time())
+            .field("extra_params", self.extra_params())
+            .field("other_fields", &self.0.others)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A signed and fresh callback of another event than `record`, such as `compose` or `stream_close`.
+///
+/// It is not handed to a handler, since its fields are others; it can be counted and logged.
+#[derive(Clone, Debug)]
+pub struct OtherEvent {
+    name: String,
+    fields: Vec<(String, String)>,
+}
+
+impl OtherEvent {
+    /// What the field `event` says.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// All other fields by name, except what belongs to the signature.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(crate) fn new(name: String, mut fields: Fields<'_>) -> Self {
+        let documented = [
+            Field::Appid,
+            Field::StreamAlias,
+            Field::ReplayUrl,
+            Field::BeginTime,
+            Field::EndTime,
+            Field::ExtraParams,
+        ];
+        let mut all = Vec::new();
+        for field in documented {
+            all.extend(
+                fields
+                    .take(field)
+                    .map(|text| (field.name().to_owned(), text.into_owned())),
+            );
+        }
+        all.extend(owned(fields.others));
+        Self { name, fields: all }
+    }
+}
+
+fn owned(fields: Vec<OtherField<'_>>) -> Vec<(String, String)> {
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
+}

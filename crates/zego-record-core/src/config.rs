@@ -1,0 +1,68 @@
+//! What can be wrong at start-up.
+
+use std::error::Error;
+use std::fmt;
+
+/// A mistake in the configuration, found while it is built and never while a request is served.
+///
+/// Its text says which setting is wrong and what to do about it; it never contains a secret.
+///
+/// ```
+/// use zego_record_core::{CallbackSecret, ConfigErrorKind};
+///
+/// let error = CallbackSecret::new("0123456789abcdef\n").unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Secret);
+/// assert_eq!(error.to_string(), "the callback secret ends with white space: remove it, a newline is often copied along");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    kind: ConfigErrorKind,
+    message: String,
+}
+
+/// Which part of the configuration a [`ConfigError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// A callback secret is empty, malformed or missing.
+    Secret,
+    /// An environment variable is not set or not valid Unicode.
+    Environment,
+    /// A tolerance, time-out, lease, retention or size is outside of what is safe.
+    Limit,
+    /// The policy for playback URLs cannot be built.
+    ReplayUrlPolicy,
+    /// Anything else that a part built on this crate has to report, such as a store.
+    Other,
+}
+
+impl ConfigError {
+    /// An error for a part that is built on this crate. `message` is lower case, has no full stop,
+    /// says what is wrong and what to do, and holds no secret.
+    pub fn new(kind: ConfigErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// Which part of the configuration is wrong.
+    pub fn kind(&self) -> ConfigErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// `main` prints errors with `Debug`, so that is the readable text as well.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigError({:?}: {})", self.kind, self.message)
+    }
+}
+
+impl Error for ConfigError {}

@@ -1,0 +1,295 @@
+//! `extra_params`: what the CDN vendor says about the recorded file.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::wire::{Scalar, has_control_character, read_object};
+
+/// What the CDN vendor adds to a callback.
+///
+/// ZEGOCLOUD sends it as a JSON text inside of a string, with members that depend on the vendor. A
+/// text that is no JSON, or that holds a documented member twice, is not recognised; it costs nothing
+/// but the typed members, and stays readable with [`text`](Self::text). So do members that are not
+/// documented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraParams {
+    text: Option<String>,
+    vendor: VendorParams,
+    duration: Option<String>,
+}
+
+/// The members that only one vendor sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VendorParams {
+    /// Tencent Cloud.
+    #[non_exhaustive]
+    Tencent {
+        /// `TaskId`: the recording task, shared by all files of one recording; may be empty.
+        task_id: Option<String>,
+        /// `FileID` (or `FileId`): the recorded file, 19 digits.
+        file_id: Option<String>,
+    },
+    /// Wangsu, "Ws" in the console.
+    #[non_exhaustive]
+    Wangsu {
+        /// `PersistentId`: 36 hexadecimal digits or the name of a file. Files may share it.
+        persistent_id: String,
+    },
+    /// Huawei Cloud.
+    #[non_exhaustive]
+    Huawei {
+        /// `ObsObject`: the path of the file in the object store.
+        obs_object: Option<String>,
+        /// `FileSize`, in bytes.
+        file_size: Option<u64>,
+    },
+    /// No vendor is recognised: `extra_params` is absent, of a vendor without documented members
+    /// (Aliyun), or not readable.
+    #[default]
+    Unrecognised,
+}
+
+/// A CDN vendor with documented `extra_params`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Vendor {
+    /// Tencent Cloud.
+    Tencent,
+    /// Wangsu.
+    Wangsu,
+    /// Huawei Cloud.
+    Huawei,
+}
+
+impl Vendor {
+    /// The vendor's name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tencent => "tencent",
+            Self::Wangsu => "wangsu",
+            Self::Huawei => "huawei",
+        }
+    }
+}
+
+impl ExtraParams {
+    /// The whole text as it came, decoded from the wire form; `None` if the field is absent.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// The vendor, told by the members that only it sends.
+    pub const fn vendor(&self) -> Option<Vendor> {
+        match self.vendor {
+            VendorParams::Tencent { .. } => Some(Vendor::Tencent),
+            VendorParams::Wangsu { .. } => Some(Vendor::Wangsu),
+            VendorParams::Huawei { .. } => Some(Vendor::Huawei),
+            VendorParams::Unrecognised => None,
+        }
+    }
+
+    /// The members that only this vendor sends.
+    pub const fn params(&self) -> &VendorParams {
+        &self.vendor
+    }
+
+    /// Tencent's recording task.
+    pub fn task_id(&self) -> Option<&str> {
+        match &self.vendor {
+            VendorParams::Tencent { task_id, .. } => task_id.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What the vendor calls the file: `FileID` (Tencent), `PersistentId` (Wangsu) or `ObsObject`
+    /// (Huawei).
+    pub fn file_id(&self) -> Option<&str> {
+        match &self.vendor {
+            VendorParams::Tencent { file_id, .. } => file_id.as_deref(),
+            VendorParams::Wangsu { persistent_id } => Some(persistent_id),
+            VendorParams::Huawei { obs_object, .. } => obs_object.as_deref(),
+            VendorParams::Unrecognised => None,
+        }
+    }
+
+    /// The size of the file in bytes; Huawei alone sends it.
+    pub const fn file_size(&self) -> Option<u64> {
+        match self.vendor {
+            VendorParams::Huawei { file_size, .. } => file_size,
+            _ => None,
+        }
+    }
+
+    /// The length of the recording; `None` if it is absent, negative or no number.
+    pub fn duration(&self) -> Option<Duration> {
+        let seconds = self.duration.as_deref()?.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    /// The length of the recording in seconds, in the digits that came.
+    pub fn duration_text(&self) -> Option<&str> {
+        self.duration.as_deref()
+    }
+
+    pub(crate) fn new(text: Option<String>) -> Self {
+        let members = text.as_deref().and_then(Members::read).unwrap_or_default();
+        let own = |member: Option<Cow<'_, str>>| member.map(Cow::into_owned);
+        let duration = own(members.duration);
+        let tencent = members.task_id.is_some() || members.file_id.is_some();
+        let huawei = members.obs_object.is_some() || members.file_size.is_some();
+        let vendor = match (tencent, members.persistent_id, huawei) {
+            (true, None, false) => VendorParams::Tencent {
+                task_id: own(members.task_id),
+                file_id: own(members.file_id),
+            },
+            (false, Some(id), false) => VendorParams::Wangsu {
+                persistent_id: id.into_owned(),
+            },
+            (false, None, true) => VendorParams::Huawei {
+                obs_object: own(members.obs_object),
+                file_size: members.file_size.and_then(|size| size.parse().ok()),
+            },
+            _ => VendorParams::Unrecognised,
+        };
+        Self {
+            text,
+            vendor,
+            duration,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Members<'a> {
+    duration: Option<Cow<'a, str>>,
+    task_id: Option<Cow<'a, str>>,
+    file_id: Option<Cow<'a, str>>,
+    persistent_id: Option<Cow<'a, str>>,
+    obs_object: Option<Cow<'a, str>>,
+    file_size: Option<Cow<'a, str>>,
+}
+
+impl<'a> Members<'a> {
+    /// `None` if the text is no JSON object, or if what a documented member says is not clear.
+    fn read(text: &'a str) -> Option<Self> {
+        let mut members = Self::default();
+        let mut unclear = false;
+        let read = read_object(text, &mut |name, value| {
+            let Some(member) = members.by_name(&name) else {
+                return Ok(());
+            };
+            match Scalar::read(value)? {
+                Scalar::Text(text) if !has_control_character(&text) => {
+                    unclear |= member.replace(text).is_some();
+                }
+                Scalar::Number(digits) => {
+                    unclear |= member.replace(Cow::Borrowed(digits)).is_some();
+                }
+                Scalar::Null => {}
+                Scalar::Text(_) | Scalar::Bool(_) | Scalar::Container(_) => unclear = true,
+            }
+            Ok(())
+        });
+        (read.is_ok() && !unclear).then_some(members)
+    }
+
+    fn by_name(&mut self, name: &str) -> Option<&mut Option<Cow<'a, str>>> {
+        Some(match name {
+            "Duration" => &mut self.duration,
+            "TaskId" => &mut self.task_id,
+            "FileID" | "FileId" => &mut self.file_id,
+            "PersistentId" => &mut self.persistent_id,
+            "ObsObject" => &mut self.obs_object,
+            "FileSize" => &mut self.file_size,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> ExtraParams {
+        ExtraParams::new(Some(text.to_owned()))
+    }
+
+    #[test]
+    fn each_vendor_is_told_by_its_members() {
+        let tencent =
+            read(r#"{"TaskId":"","FileID":"5285890813218549789","Duration":36.5,"New":1}"#);
+        assert_eq!(tencent.vendor(), Some(Vendor::Tencent));
+        assert_eq!(
+            (tencent.task_id(), tencent.file_id()),
+            (Some(""), Some("5285890813218549789"))
+        );
+        assert_eq!(tencent.duration(), Some(Duration::from_millis(36_500)));
+
+        let wangsu = read(r#"{"PersistentId":"app-x--20230728181527.mp4","Duration":"12"}"#);
+        assert_eq!(
+            (wangsu.vendor(), wangsu.file_id()),
+            (Some(Vendor::Wangsu), Some("app-x--20230728181527.mp4"))
+        );
+        assert_eq!(wangsu.duration(), Some(Duration::from_secs(12)));
+
+        let huawei =
+            read(r#"{"Duration":3,"ObsObject":"record/app/x/1.mp4","FileSize":4294967296}"#);
+        assert_eq!(
+            (huawei.vendor(), huawei.file_id()),
+            (Some(Vendor::Huawei), Some("record/app/x/1.mp4"))
+        );
+        assert_eq!(huawei.file_size(), Some(4_294_967_296));
+    }
+
+    #[test]
+    fn a_file_id_keeps_its_digits_in_each_spelling() {
+        for text in [
+            r#"{"FileID":"5285890813218549789"}"#,
+            r#"{"FileId":"5285890813218549789"}"#,
+            r#"{"FileID":5285890813218549789}"#,
+            r#"{"FileID":"5285890813218549789","TaskId":null}"#,
+        ] {
+            assert_eq!(read(text).file_id(), Some("5285890813218549789"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_recognised_stays_readable() {
+        for text in [
+            "",
+            "extra_params",
+            "{",
+            "[]",
+            "{}",
+            r#"{"Duration":1.5}"#,
+            r#"{"FileID":"1","FileID":"2"}"#,
+            r#"{"FileID":"1","FileId":"1"}"#,
+            r#"{"FileID":"1","PersistentId":"2"}"#,
+            r#"{"FileID":["1"]}"#,
+            r#"{"FileID":"1\u0000"}"#,
+            r#"{"FileID":"\ud800"}"#,
+            r#"{"FileID":"1"} trailing"#,
+        ] {
+            let params = read(text);
+            assert_eq!((params.vendor(), params.text()), (None, Some(text)));
+            assert_eq!(
+                (params.file_id(), params.params()),
+                (None, &VendorParams::Unrecognised)
+            );
+        }
+        assert_eq!(read(r#"{"Duration":1.5}"#).duration_text(), Some("1.5"));
+        assert_eq!(ExtraParams::new(None).text(), None);
+    }
+
+    #[test]
+    fn a_duration_that_is_none_does_no_harm() {
+        for text in [
+            "-1", "1e400", "\"NaN\"", "\"inf\"", "\"x\"", "\"\"", "1e300",
+        ] {
+            let params = read(&format!(r#"{{"TaskId":"t","Duration":{text}}}"#));
+            assert_eq!(params.duration(), None, "{text}");
+            assert_eq!(params.duration_text(), Some(text.trim_matches('"')));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Which callbacks are the same delivery.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::wire::canonical;
+
+/// What makes two callbacks the same delivery: SHA-256 over all that they say.
+///
+/// It covers every field, unknown ones too, except timestamp, nonce and signature, which differ when
+/// a callback is signed anew for a retry. The same content as JSON, as a form or re-serialised has
+/// the same key. Callbacks for two files of one recording have different keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryKey([u8; 32]);
+
+impl DeliveryKey {
+    /// A key that a store has kept as bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first 16 bytes, for a replay guard that keeps one for every signature.
+    pub fn content_digest(&self) -> [u8; 16] {
+        std::array::from_fn(|index| self.0[index])
+    }
+
+    /// Hashes fields, given by name and content; their order does not matter, except among fields of
+    /// the same name.
+    pub(crate) fn of<'a>(mut fields: Vec<(&'a str, Content<'a>)>) -> Self {
+        fields.sort_by_key(|(name, _)| *name);
+        let mut sha256 = Sha256::new_with_prefix(b"zego-record delivery 1\n");
+        for (name, content) in fields {
+            let (kind, text) = match &content {
+                Content::Text(text) => (b't', *text),
+                Content::Json(json) => (b'j', json.as_str()),
+            };
+            update_with_length(&mut sha256, name);
+            sha256.update([kind]);
+            update_with_length(&mut sha256, text);
+        }
+        Self(sha256.finalize().into())
+    }
+}
+
+/// The content of a field: a text, or a JSON array or object in its canonical form. An object and the
+/// string that holds the same object are the same content, as they are for `extra_params`.
+pub(crate) enum Content<'a> {
+    Text(&'a str),
+    Json(String),
+}
+
+impl<'a> Content<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        canonical(text).map_or(Self::Text(text), Self::Json)
+    }
+}
+
+fn update_with_length(sha256: &mut Sha256, text: &str) {
+    sha256.update((text.len() as u64).to_be_bytes());
+    sha256.update(text);
+}
+
+/// 64 lower-case hexadecimal digits.
+impl fmt::Display for DeliveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for DeliveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeliveryKey({self})")
+    }
+}
+
+/// As its hexadecimal text.
+impl Serialize for DeliveryKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

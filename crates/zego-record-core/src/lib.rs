@@ -1,0 +1,74 @@
+//! Reads and verifies the callbacks that ZEGOCLOUD sends when a stream was recorded on a CDN.
+//!
+//! Bytes go in, and either a [`RecordCallback`] or a [`Refusal`] comes out. There is no I/O, no
+//! runtime and no clock in here; the crates for axum, tower, actix-web and warp are built on it.
+//!
+//! ```
+//! use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier, sign};
+//!
+//! let secret = CallbackSecret::new("0123456789abcdef0123456789abcdef")?;
+//! let verifier = Verifier::builder().secret(secret.clone()).build()?;
+//! let now = UnixSeconds::new(1_760_001_900);
+//!
+//! // Accepted: signed over timestamp and nonce, and fresh.
+//! let signature = sign(&secret, "1760001893", "456789");
+//! let body = format!(
+//!     "event=record&appid=1234567890&stream_alias=lesson-7&replay_url=https%3A%2F%2Fvod.example.com%2F7.mp4\
+//!      &begin_time=1760000000&end_time=1760001800&timestamp=1760001893&nonce=456789&signature={signature}"
+//! );
+//! let Verified::Record(callback) = verifier.verify(body.as_bytes(), now)? else { panic!("another event") };
+//! assert_eq!(callback.replay_url(), "https://vod.example.com/7.mp4");
+//!
+//! // Refused: the same request, an hour later.
+//! let refusal = verifier.verify(body.as_bytes(), UnixSeconds::new(1_760_005_500)).unwrap_err();
+//! assert_eq!(refusal.kind(), Verdict::Stale);
+//! assert_eq!((refusal.kind().status(), refusal.kind().body()), (401, "stale"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is checked
+//!
+//! * The body is UTF-8 and one JSON object, one form, or one JSON object percent-encoded as a whole.
+//!   No documented field appears twice, holds a control character or is of a wrong type.
+//! * `signature` is the SHA-1 of secret, `timestamp` and `nonce`, sorted as byte strings, by a secret
+//!   that is configured for the callback's `appid`. It is compared in constant time.
+//! * `timestamp` is ten digits and within the tolerance; `nonce` is short and harmless.
+//! * A `record` event has all the fields that it needs.
+//!
+//! # What is not
+//!
+//! * The signature does not cover the body. A callback is *origin-checked*: whoever has seen one signed
+//!   request can send another body under the same signature while it is fresh. `zego-record-receiver`
+//!   refuses the second body; over plain HTTP nobody can tell which one is genuine.
+//! * Playback URLs, unless a [`ReplayUrlPolicy`] is set.
+//! * Replays and duplicates: that takes a memory, which `zego-record-receiver` has.
+
+mod callback;
+mod config;
+mod extra_params;
+mod field;
+mod identity;
+mod refusal;
+mod replay_url;
+mod secret;
+mod signature;
+mod time;
+mod unverified;
+mod verdict;
+mod verifier;
+mod wire;
+
+pub use callback::{OtherEvent, RecordCallback};
+pub use config::{ConfigError, ConfigErrorKind};
+pub use extra_params::{ExtraParams, Vendor, VendorParams};
+pub use field::Field;
+pub use identity::DeliveryKey;
+pub use refusal::Refusal;
+pub use replay_url::ReplayUrlPolicy;
+pub use secret::CallbackSecret;
+pub use signature::{Signature, sign};
+pub use time::UnixSeconds;
+pub use unverified::Unverified;
+pub use verdict::Verdict;
+pub use verifier::{Verified, Verifier, VerifierBuilder};
+pub use wire::WireForm;

@@ -1,0 +1,111 @@
+//! A body that was read, and whose origin nobody has checked yet.
+
+use std::fmt;
+
+use crate::field::Field;
+use crate::refusal::{Malformed, Reason, Refusal};
+use crate::signature::{self, Signature};
+use crate::time::UnixSeconds;
+use crate::wire::{self, Fields, WireForm};
+
+/// A body that is readable, and not verified: it may come from anybody.
+///
+/// It shows only what takes part in the check of its origin, for diagnosis; the rest comes out of
+/// [`Verifier::check`](crate::Verifier::check). Values are borrowed from the body where they stand in
+/// it as they are.
+///
+/// ```
+/// use zego_record_core::{Unverified, WireForm};
+///
+/// let unverified = Unverified::read(br#"{"timestamp":1470820198,"nonce":"123412"}"#)?;
+/// assert_eq!(unverified.wire_form(), WireForm::Json);
+/// assert_eq!(unverified.timestamp(), Some("1470820198"));
+/// assert_eq!(unverified.signature(), None);
+/// # Ok::<(), zego_record_core::Refusal>(())
+/// ```
+pub struct Unverified<'a> {
+    wire_form: WireForm,
+    fields: Fields<'a>,
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads a body in any of the wire forms. The form is told by the body itself and not by a
+    /// Content-Type, which ZEGOCLOUD does not document.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`](crate::Verdict::Malformed) if it is not readable, or if two readers could
+    /// understand different things by it.
+    pub fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+        let (wire_form, fields) = wire::read(body)?;
+        Ok(Self { wire_form, fields })
+    }
+
+    /// The form in which it came.
+    pub fn wire_form(&self) -> WireForm {
+        self.wire_form
+    }
+
+    /// The signed timestamp, as it came.
+    pub fn timestamp(&self) -> Option<&str> {
+        self.fields.get(Field::Timestamp)
+    }
+
+    /// The signed nonce, as it came.
+    pub fn nonce(&self) -> Option<&str> {
+        self.fields.get(Field::Nonce)
+    }
+
+    /// The signature, as it came.
+    pub fn signature(&self) -> Option<&str> {
+        self.fields.get(Field::Signature)
+    }
+
+    /// The AppID that the body claims, by which the secret may be chosen.
+    pub fn appid(&self) -> Option<&str> {
+        self.fields.get(Field::Appid)
+    }
+
+    /// The three parts of the signature in their strict syntax, as far as they can be judged without
+    /// a secret.
+    pub(crate) fn claims(&self) -> Result<Claims<'_>, Refusal> {
+        let required = |field| {
+            self.fields
+                .non_empty(field)
+                .ok_or(Refusal::new(Reason::Unsigned(field)))
+        };
+        let signature = required(Field::Signature)?;
+        let timestamp = required(Field::Timestamp)?;
+        let nonce = required(Field::Nonce)?;
+        let seconds = signature::parse_timestamp(timestamp).ok_or(Malformed::TimestampSyntax)?;
+        if !signature::is_nonce(nonce) {
+            return Err(Malformed::NonceSyntax.into());
+        }
+        Ok(Claims {
+            signature: Signature::from_hex(signature),
+            timestamp,
+            seconds,
+            nonce,
+        })
+    }
+
+    pub(crate) fn into_fields(self) -> Fields<'a> {
+        self.fields
+    }
+}
+
+pub(crate) struct Claims<'a> {
+    /// `None` if it is not 40 hexadecimal digits.
+    pub(crate) signature: Option<Signature>,
+    pub(crate) timestamp: &'a str,
+    pub(crate) seconds: UnixSeconds,
+    pub(crate) nonce: &'a str,
+}
+
+impl fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified")
+            .field("wire_form", &self.wire_form)
+            .finish_non_exhaustive()
+    }
+}

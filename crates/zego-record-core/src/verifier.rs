@@ -1,0 +1,257 @@
+//! From an unverified body to a callback: signature, time, content, in this order.
+
+use std::time::Duration;
+
+use crate::callback::{Origin, OtherEvent, RecordCallback};
+use crate::config::{ConfigError, ConfigErrorKind};
+use crate::field::Field;
+use crate::refusal::{BadSignature, Invalid, Reason, Refusal};
+use crate::replay_url::ReplayUrlPolicy;
+use crate::secret::CallbackSecret;
+use crate::signature::sign;
+use crate::time::{UnixSeconds, whole_seconds};
+use crate::unverified::{Claims, Unverified};
+
+const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
+const MAX_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Decides whether a body comes from somebody who knows the secret, and is fresh.
+///
+/// ```
+/// use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier};
+///
+/// let verifier = Verifier::builder().secret(CallbackSecret::new("secret")?).build()?;
+/// let now = UnixSeconds::new(1_470_820_200);
+///
+/// let body = br#"{"event":"record","appid":"1","stream_alias":"aaaa","replay_url":"https://vod.example.com/a.mp4",
+///     "begin_time":"1470820000","end_time":"1470820190","timestamp":"1470820198","nonce":"123412",
+///     "signature":"5bd59fd62953a8059fb7eaba95720f66d19e4517"}"#;
+/// let Verified::Record(callback) = verifier.verify(body, now)? else { panic!("another event") };
+/// assert_eq!(callback.stream_alias(), "aaaa");
+///
+/// let forged = br#"{"timestamp":"1470820198","nonce":"123412","signature":"0000000000000000000000000000000000000000"}"#;
+/// assert_eq!(verifier.verify(forged, now).unwrap_err().kind(), Verdict::BadSignature);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    secrets: Vec<Entry>,
+    past_tolerance: Duration,
+    future_tolerance: Duration,
+    replay_urls: Option<ReplayUrlPolicy>,
+}
+
+/// What a verified body is about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Verified {
+    /// A stream was recorded.
+    Record(RecordCallback),
+    /// Something else happened.
+    Other(OtherEvent),
+}
+
+/// Collects what a [`Verifier`] needs to know.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before build()"]
+pub struct VerifierBuilder(Verifier);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    appid: Option<String>,
+    secret: CallbackSecret,
+}
+
+impl Verifier {
+    /// Starts to configure a verifier; it needs one secret at least.
+    pub fn builder() -> VerifierBuilder {
+        VerifierBuilder(Self {
+            secrets: Vec::new(),
+            past_tolerance: DEFAULT_TOLERANCE,
+            future_tolerance: DEFAULT_TOLERANCE,
+            replay_urls: None,
+        })
+    }
+
+    /// Reads and checks a body; `now` is the receiver's clock.
+    ///
+    /// # Errors
+    ///
+    /// The first row of the table of verdicts that applies, from
+    /// [`Malformed`](crate::Verdict::Malformed) to
+    /// [`ReplayUrlRefused`](crate::Verdict::ReplayUrlRefused).
+    pub fn verify(&self, body: &[u8], now: UnixSeconds) -> Result<Verified, Refusal> {
+        self.check(Unverified::read(body)?, now)
+    }
+
+    /// Checks a body that was read before; `now` is the receiver's clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify), except for a body that cannot be read.
+    pub fn check(&self, unverified: Unverified<'_>, now: UnixSeconds) -> Result<Verified, Refusal> {
+        let claims = unverified.claims()?;
+        let origin = self.check_signature(&claims, unverified.appid())?;
+        self.check_time(claims.seconds, now)?;
+
+        let mut fields = unverified.into_fields();
+        match fields.take(Field::Event).filter(|event| !event.is_empty()) {
+            None => Err(Refusal::new(Reason::Invalid(
+                Field::Event,
+                Invalid::Missing,
+            ))),
+            Some(event) if event == "record" => {
+                let callback = RecordCallback::new(fields, origin)?;
+                if let Some(policy) = &self.replay_urls {
+                    policy
+                        .check(callback.replay_url())
+                        .map_err(|why| Refusal::new(Reason::ReplayUrl(why)))?;
+                }
+                Ok(Verified::Record(callback))
+            }
+            Some(event) => Ok(Verified::Other(OtherEvent::new(event.into_owned(), fields))),
+        }
+    }
+
+    /// How much older than the receiver's clock a timestamp may be, inclusive.
+    pub fn past_tolerance(&self) -> Duration {
+        self.past_tolerance
+    }
+
+    /// How far ahead of the receiver's clock a timestamp may be, inclusive.
+    pub fn future_tolerance(&self) -> Duration {
+        self.future_tolerance
+    }
+
+    fn check_signature(&self, claims: &Claims<'_>, appid: Option<&str>) -> Result<Origin, Refusal> {
+        let refuse = |why| Refusal::new(Reason::BadSignature(why));
+        let signature = claims.signature.ok_or(refuse(BadSignature::NotHex))?;
+        let has_own = |entry: &Entry| entry.appid.is_some() && entry.appid.as_deref() == appid;
+        // An appid with secrets of its own takes no others, so one project cannot speak for another.
+        let bound = self.secrets.iter().any(has_own);
+        let mut tried = 0;
+        for (secret_index, entry) in self.secrets.iter().enumerate() {
+            let applies = if bound {
+                has_own(entry)
+            } else {
+                entry.appid.is_none()
+            };
+            if !applies {
+                continue;
+            }
+            tried += 1;
+            if sign(&entry.secret, claims.timestamp, claims.nonce) == signature {
+                let nonce = claims.nonce.to_owned();
+                return Ok(Origin {
+                    timestamp: claims.seconds,
+                    nonce,
+                    signature,
+                    secret_index,
+                });
+            }
+        }
+        Err(refuse(match tried {
+            0 => BadSignature::NoSecretForAppid,
+            tried => BadSignature::NoMatch { tried },
+        }))
+    }
+
+    fn check_time(&self, timestamp: UnixSeconds, now: UnixSeconds) -> Result<(), Refusal> {
+        let age = now.seconds_since(timestamp);
+        let (past, future) = (
+            whole_seconds(self.past_tolerance),
+            whole_seconds(self.future_tolerance),
+        );
+        if age > past {
+            Err(Refusal::new(Reason::Stale {
+                age,
+                tolerance: past,
+            }))
+        } else if age < -future {
+            Err(Refusal::new(Reason::Future {
+                ahead: age.saturating_neg(),
+                tolerance: future,
+            }))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl VerifierBuilder {
+    /// Adds a secret for every AppID that has none of its own. Several are possible while a secret is
+    /// being replaced: any of them may match.
+    pub fn secret(mut self, secret: CallbackSecret) -> Self {
+        self.0.secrets.push(Entry {
+            appid: None,
+            secret,
+        });
+        self
+    }
+
+    /// Adds several secrets, as [`secret`](Self::secret) adds one.
+    pub fn secrets(self, secrets: impl IntoIterator<Item = CallbackSecret>) -> Self {
+        secrets.into_iter().fold(self, Self::secret)
+    }
+
+    /// Adds a secret for one AppID alone. A callback with this `appid` must be signed by one of its
+    /// own secrets, and no other callback may be signed by them.
+    pub fn secret_for(mut self, appid: impl Into<String>, secret: CallbackSecret) -> Self {
+        self.0.secrets.push(Entry {
+            appid: Some(appid.into()),
+            secret,
+        });
+        self
+    }
+
+    /// How old a timestamp may be, inclusive; 300 seconds unless set. A retry may carry the timestamp
+    /// of the first attempt, which is 62 seconds and six time-outs older.
+    pub fn past_tolerance(mut self, tolerance: Duration) -> Self {
+        self.0.past_tolerance = tolerance;
+        self
+    }
+
+    /// How far ahead a timestamp may be, inclusive; 300 seconds unless set.
+    pub fn future_tolerance(mut self, tolerance: Duration) -> Self {
+        self.0.future_tolerance = tolerance;
+        self
+    }
+
+    /// Refuses callbacks whose playback URL the policy does not allow; all are allowed unless set.
+    pub fn replay_urls(mut self, policy: ReplayUrlPolicy) -> Self {
+        self.0.replay_urls = Some(policy);
+        self
+    }
+
+    /// Builds the verifier.
+    ///
+    /// # Errors
+    ///
+    /// If there is no secret, if an AppID is empty, or if a tolerance is over 24 hours.
+    pub fn build(self) -> Result<Verifier, ConfigError> {
+        let verifier = self.0;
+        if verifier.secrets.is_empty() {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Secret,
+                "no callback secret is configured: add the project's CallbackSecret from the ZEGOCLOUD console",
+            ));
+        }
+        if verifier
+            .secrets
+            .iter()
+            .any(|entry| entry.appid.as_deref() == Some(""))
+        {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Secret,
+                "a callback secret is bound to an empty appid: name the project's AppID",
+            ));
+        }
+        if verifier.past_tolerance.max(verifier.future_tolerance) > MAX_TOLERANCE {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Limit,
+                "a tolerance for timestamps is over 24 hours: choose a shorter one, 300 s are enough for every retry",
+            ));
+        }
+        Ok(verifier)
+    }
+}

@@ -1,0 +1,172 @@
+//! The weaknesses of ZEGOCLOUD's signature, each as the attack that it allows.
+
+#![allow(clippy::unwrap_used)]
+
+use zego_record_core::{
+    CallbackSecret, RecordCallback, Refusal, UnixSeconds, Verdict, Verified, Verifier, sign,
+};
+
+fn secret(text: &str) -> CallbackSecret {
+    CallbackSecret::new(text).unwrap()
+}
+
+fn verifier(text: &str) -> Verifier {
+    Verifier::builder().secret(secret(text)).build().unwrap()
+}
+
+fn body(timestamp: &str, nonce: &str, signature: &str) -> String {
+    format!(
+        "event=record&appid=1&stream_alias=a&replay_url=u&begin_time=1&end_time=2&timestamp={timestamp}&nonce={nonce}&signature={signature}"
+    )
+}
+
+fn verify(verifier: &Verifier, body: &str, now: i64) -> Result<RecordCallback, Refusal> {
+    match verifier.verify(body.as_bytes(), UnixSeconds::new(now))? {
+        Verified::Record(callback) => Ok(callback),
+        other => panic!("another event: {other:?}"),
+    }
+}
+
+#[test]
+fn the_body_is_not_covered_so_two_bodies_share_a_signature_but_no_key() {
+    let verifier = verifier("secret");
+    let signature = sign(&secret("secret"), "1760001893", "456789").to_string();
+    let genuine = body("1760001893", "456789", &signature);
+    let forged = genuine.replace("replay_url=u", "replay_url=evil");
+    let genuine = verify(&verifier, &genuine, 1_760_001_900).unwrap();
+    let forged = verify(&verifier, &forged, 1_760_001_900).unwrap();
+    assert_eq!(genuine.signature(), forged.signature());
+    assert_ne!(genuine.delivery_key(), forged.delivery_key());
+}
+
+#[test]
+fn digits_moved_from_the_nonce_to_the_timestamp_do_not_make_it_fresh() {
+    let verifier = verifier("secret");
+    let signature = "fab71daaa170b57c9f72f90f4f38d59f4c02bac7";
+    let original = body("1760001893", "456789", signature);
+    assert!(verify(&verifier, &original, 1_760_001_893).is_ok());
+    // Both splits of ten digits are legal and carry one signature: the guard goes by its bytes.
+    let moved = body("1893456789", "176000", signature);
+    let moved = verify(&verifier, &moved, 1_893_456_789).unwrap();
+    assert_eq!(moved.signature().to_string(), signature);
+    for (timestamp, nonce) in [
+        ("176000189", "3456789"),
+        ("17600018934", "56789"),
+        ("456789", "1760001893"),
+    ] {
+        let refusal =
+            verify(&verifier, &body(timestamp, nonce, signature), 1_760_001_893).unwrap_err();
+        assert_eq!(refusal.kind(), Verdict::Malformed, "{timestamp} {nonce}");
+    }
+}
+
+#[test]
+fn a_length_extension_is_refused_before_anything_is_hashed() {
+    let verifier = verifier("0123456789abcdef0123456789abcdef");
+    let captured = body(
+        "1760001893",
+        "456789",
+        "346ed2d1981bf436ba3314e95e3e4d0cdd98c95a",
+    );
+    assert!(verify(&verifier, &captured, 1_760_001_900).is_ok());
+
+    // The padding of the first message becomes a part of the nonce, the fresh timestamp its tail.
+    let length_in_bits = (32 + 16) * 8_u64;
+    let mut padded = b"1760001893456789\x80".to_vec();
+    padded.extend([0; 64 - 48 - 1 - 8]);
+    padded.extend(length_in_bits.to_be_bytes());
+    let nonce: String = padded.iter().map(|byte| format!("%{byte:02x}")).collect();
+    let extended = body(
+        "1787000000",
+        &nonce,
+        "26c3f37327146e7069336629629c766da3f9f08f",
+    );
+    let refusal = verify(&verifier, &extended, 1_787_000_000).unwrap_err();
+    assert_eq!(refusal.kind(), Verdict::Malformed);
+}
+
+#[test]
+fn a_refusal_tells_neither_the_secret_nor_the_signature_that_would_be_right() {
+    let verifier = verifier("0123456789abcdef0123456789abcdef");
+    let expected = sign(
+        &secret("0123456789abcdef0123456789abcdef"),
+        "1760001893",
+        "456789",
+    )
+    .to_string();
+    let refusal = verify(
+        &verifier,
+        &body("1760001893", "456789", &"0".repeat(40)),
+        1_760_001_893,
+    )
+    .unwrap_err();
+    for text in [
+        refusal.to_string(),
+        format!("{refusal:?}"),
+        format!("{verifier:?}"),
+    ] {
+        assert!(
+            !text.contains("0123456789abcdef") && !text.contains(&expected),
+            "{text}"
+        );
+    }
+    assert!(refusal.to_string().contains("ServerSecret"), "{refusal}");
+}
+
+#[test]
+fn the_tolerance_is_inclusive_and_extreme_clocks_do_not_overflow() {
+    let verifier = verifier("secret");
+    let signature = sign(&secret("secret"), "1760001893", "1").to_string();
+    let body = body("1760001893", "1", &signature);
+    for (now, expected) in [
+        (1_760_001_893 + 300, None),
+        (1_760_001_893 + 301, Some((Verdict::Stale, -301))),
+        (1_760_001_893 - 300, None),
+        (1_760_001_893 - 301, Some((Verdict::Future, 301))),
+        (i64::MAX, Some((Verdict::Stale, 1_760_001_893 - i64::MAX))),
+        (i64::MIN, Some((Verdict::Future, i64::MAX))),
+    ] {
+        let refusal = verify(&verifier, &body, now).err();
+        assert_eq!(
+            refusal.map(|r| (r.kind(), r.clock_offset().unwrap())),
+            expected,
+            "{now}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_bound_to_an_appid_speaks_for_no_other() {
+    let verifier = Verifier::builder()
+        .secret(secret("shared"))
+        .secret_for("1", secret("one"))
+        .secret_for("2", secret("two"))
+        .secret_for("2", secret("two-new"))
+        .build()
+        .unwrap();
+    let attempt = |appid: &str, key: &str| {
+        let signature = sign(&secret(key), "1760001893", "1").to_string();
+        let body =
+            body("1760001893", "1", &signature).replace("appid=1", &format!("appid={appid}"));
+        verify(&verifier, &body, 1_760_001_893)
+            .map(|c| c.secret_index())
+            .map_err(|r| r.kind())
+    };
+    assert_eq!(attempt("1", "one"), Ok(1));
+    assert_eq!(attempt("2", "two"), Ok(2));
+    assert_eq!(attempt("2", "two-new"), Ok(3));
+    assert_eq!(attempt("3", "shared"), Ok(0));
+    for (appid, key) in [
+        ("1", "shared"),
+        ("1", "two"),
+        ("2", "one"),
+        ("3", "one"),
+        ("", "one"),
+    ] {
+        assert_eq!(
+            attempt(appid, key),
+            Err(Verdict::BadSignature),
+            "{appid} {key}"
+        );
+    }
+}
