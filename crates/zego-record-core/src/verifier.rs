@@ -41,9 +41,9 @@ pub struct Verifier {
     replay_urls: Option<ReplayUrlPolicy>,
 }
 
-/// What a verified body is about.
+/// What a verified body is about. Exhaustive by decision: events that get types of their own later are
+/// reached through [`OtherEvent`].
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Verified {
     /// A stream was recorded.
     Record(RecordCallback),
