@@ -1,0 +1,79 @@
+//! The layer and its configuration.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use tower_layer::Layer;
+use zego_record_receiver::{Answer, Receiver};
+
+use crate::respond::{self, respond};
+use crate::service::RecordService;
+
+type RefusalResponse = Arc<dyn Fn(Answer) -> Response<Full<Bytes>> + Send + Sync>;
+
+/// Takes every request as a recording callback, all the way, with the inner service as the handler.
+///
+/// The inner service is run for a callback that is verified and not a duplicate, in a task of its
+/// own. It finds the [`RecordCallback`](zego_record_core::RecordCallback) and the
+/// [`Delivery`](zego_record_receiver::Delivery) in the request's extensions, and the body as it came.
+/// If it answers 2xx, the answer is `1`; any other answer is passed through, and ZEGOCLOUD tries again.
+///
+/// Every response that this crate decides about has its
+/// [`Verdict`](zego_record_core::Verdict) in its extensions.
+#[derive(Clone)]
+pub struct RecordLayer {
+    receiver: Receiver,
+    refusal: Option<RefusalResponse>,
+}
+
+impl RecordLayer {
+    /// A layer that drives this receiver.
+    pub fn new(receiver: Receiver) -> Self {
+        Self {
+            receiver,
+            refusal: None,
+        }
+    }
+
+    /// Puts other headers and another body into the answers that refuse a request. The status is that
+    /// of the verdict, whatever the response says: a refusal that looked like success would lose a
+    /// recording.
+    #[must_use]
+    pub fn with_refusal(
+        mut self,
+        response: impl Fn(Answer) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        self.refusal = Some(Arc::new(response));
+        self
+    }
+
+    pub(crate) fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    pub(crate) fn respond(&self, answer: Answer) -> Response<Full<Bytes>> {
+        match &self.refusal {
+            Some(refusal) if !answer.is_success() => respond::mark(refusal(answer), answer),
+            _ => respond(answer),
+        }
+    }
+}
+
+impl<S> Layer<S> for RecordLayer {
+    type Service = RecordService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RecordService::new(inner, self.clone())
+    }
+}
+
+impl fmt::Debug for RecordLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordLayer")
+            .field("receiver", &self.receiver)
+            .finish_non_exhaustive()
+    }
+}
