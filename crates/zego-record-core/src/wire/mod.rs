@@ -57,9 +57,7 @@ impl<'a> Fields<'a> {
         if std::mem::replace(&mut self.seen[field as usize], true) {
             return Err(Malformed::Twice(field));
         }
-        let text = text
-            .map(|text| decode_where_documented(field, text))
-            .transpose()?;
+        let text = text.map(|text| decode_where_documented(field, text));
         if text.as_deref().is_some_and(has_control_character) {
             return Err(Malformed::ControlCharacter(field));
         }
@@ -97,8 +95,9 @@ pub(crate) fn read(body: &[u8]) -> Result<(WireForm, Fields<'_>), Malformed> {
 }
 
 /// Values are never decoded a second time, since signed URLs contain live `%2F` and `+`. The two
-/// exceptions cannot be anything else than an encoded URL and an encoded JSON object.
-fn decode_where_documented(field: Field, text: Cow<'_, str>) -> Result<Cow<'_, str>, Malformed> {
+/// exceptions look like an encoded URL and an encoded JSON object; one that only looks like it, and
+/// cannot be decoded, is kept as it came, since neither has to be a URL or JSON at all.
+fn decode_where_documented(field: Field, text: Cow<'_, str>) -> Cow<'_, str> {
     let encoded = match field {
         Field::ReplayUrl => {
             starts_with_encoded(&text, "http%3a%2f%2f")
@@ -107,11 +106,11 @@ fn decode_where_documented(field: Field, text: Cow<'_, str>) -> Result<Cow<'_, s
         Field::ExtraParams => starts_with_encoded(&text, "%7b"),
         _ => false,
     };
-    if encoded {
-        percent::decode(&text).map(|decoded| Cow::Owned(decoded.into_owned()))
-    } else {
-        Ok(text)
+    if !encoded {
+        return text;
     }
+    let decoded = percent::decode(&text).map(Cow::into_owned);
+    decoded.map_or(text, Cow::Owned)
 }
 
 fn starts_with_encoded(text: &str, prefix: &str) -> bool {
@@ -167,6 +166,7 @@ mod tests {
             ),
             (r#"{"replay_url":"HTTP%3a%2f%2fh"}"#, "HTTP://h"),
             (r#"{"replay_url":"ftp%3A%2F%2Fh"}"#, "ftp%3A%2F%2Fh"),
+            (r#"{"replay_url":"https%3A%2F%2Fh%2"}"#, "https%3A%2F%2Fh%2"),
             (
                 "replay_url=https%3A%2F%2Fh%2Fa%252Fb%2Bc",
                 "https://h/a%2Fb+c",
@@ -175,10 +175,6 @@ mod tests {
         ] {
             assert_eq!(replay_url(body).unwrap(), expected, "{body}");
         }
-        assert_eq!(
-            replay_url(r#"{"replay_url":"https%3A%2F%2Fh%2"}"#),
-            Err(Malformed::BrokenEscape)
-        );
         assert_eq!(
             replay_url(r#"{"replay_url":"https%3A%2F%2Fh%00"}"#),
             Err(Malformed::ControlCharacter(Field::ReplayUrl))
