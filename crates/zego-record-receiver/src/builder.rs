@@ -127,15 +127,9 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Where deliveries are remembered; in memory unless set.
+    /// Where deliveries are remembered; in memory unless set. An `Arc` of a store is one, too.
     pub fn store(mut self, store: impl DeliveryStore + 'static) -> Self {
         self.config.store = Arc::new(store);
-        self
-    }
-
-    /// As [`store`](Self::store), for one that others hold as well.
-    pub fn shared_store(mut self, store: Arc<dyn DeliveryStore>) -> Self {
-        self.config.store = store;
         self
     }
 
@@ -164,7 +158,8 @@ impl ReceiverBuilder {
         self
     }
 
-    /// A guard that several processes share; only the one in memory unless set.
+    /// A guard that several processes share; only the one in memory unless set. An `Arc` of a guard is
+    /// one, too.
     pub fn guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
         self.config.guard = Some(Arc::new(guard));
         self
@@ -176,7 +171,7 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Where the time comes from; the operating system unless set.
+    /// Where the time comes from; the operating system unless set. An `Arc` of a clock is one, too.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.config.clock = Arc::new(clock);
         self

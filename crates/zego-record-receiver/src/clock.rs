@@ -1,6 +1,7 @@
 //! Where a receiver takes the time from.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -14,6 +15,17 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// The time since some moment in the past. It never goes back; leases and retention of the memory
     /// store run on it.
     fn monotonic(&self) -> Duration;
+}
+
+/// For a clock that others hold as well.
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn now(&self) -> UnixSeconds {
+        (**self).now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
 }
 
 /// The clocks of the operating system.

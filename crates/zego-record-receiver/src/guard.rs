@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zego_record_core::UnixSeconds;
 
@@ -23,6 +23,13 @@ const SHARDS: usize = 16;
 pub trait ReplayGuard: fmt::Debug + Send + Sync {
     /// Binds the signature to the content unless it is bound already.
     fn bind<'a>(&'a self, sighting: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>>;
+}
+
+/// For a guard that others hold as well.
+impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
+    fn bind<'a>(&'a self, sighting: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        (**self).bind(sighting)
+    }
 }
 
 /// A signed request, as the guard sees it.

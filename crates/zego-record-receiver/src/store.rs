@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use zego_record_core::DeliveryKey;
@@ -49,6 +50,33 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync {
     /// How many finished deliveries had to go before they expired, since there was no room.
     fn evictions(&self) -> u64 {
         0
+    }
+}
+
+/// For a store that others hold as well.
+impl<T: DeliveryStore + ?Sized> DeliveryStore for Arc<T> {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ClaimOutcome, StoreError>> {
+        (**self).claim(claim)
+    }
+
+    fn settle<'a>(
+        &'a self,
+        claim: &'a Claim,
+        settlement: Settlement,
+    ) -> BoxFuture<'a, Result<Settled, StoreError>> {
+        (**self).settle(claim, settlement)
+    }
+
+    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        (**self).purge()
+    }
+
+    fn default_retention(&self) -> Duration {
+        (**self).default_retention()
+    }
+
+    fn evictions(&self) -> u64 {
+        (**self).evictions()
     }
 }
 

@@ -1,0 +1,214 @@
+//! The replay guard: one signature, one content.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use common::{builder, kind, request};
+use zego_record_core::{UnixSeconds, Verdict};
+use zego_record_receiver::{
+    Binding, BoxFuture, GuardMode, MemoryGuard, MemoryStore, ReplayGuard, Sighting, StoreError,
+    StoreErrorKind,
+};
+
+fn sighting(signature: u32, content: u8, now: i64) -> Sighting {
+    let mut bytes = [0; 20];
+    bytes[..4].copy_from_slice(&signature.to_le_bytes());
+    Sighting {
+        signature: bytes,
+        content: [content; 16],
+        now: UnixSeconds::new(now),
+        keep_until: UnixSeconds::new(now + 360),
+    }
+}
+
+#[tokio::test]
+async fn a_signature_with_other_content_is_refused_and_kept_for_a_person() {
+    let quarantined = Arc::new(Mutex::new(Vec::new()));
+    let receiver = builder()
+        .on_quarantine({
+            let quarantined = Arc::clone(&quarantined);
+            move |it| {
+                quarantined
+                    .lock()
+                    .unwrap()
+                    .push((it.refusal.kind(), it.body.to_vec()));
+            }
+        })
+        .build()
+        .unwrap();
+    let genuine = request("genuine");
+    assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+    // In either case of the hexadecimal digits, it is the same signature.
+    let forged = genuine.tampered(|builder| builder.field("stream_alias", "forged"));
+    let signature = forged.signature().unwrap();
+    let upper = String::from_utf8(forged.body().to_vec())
+        .unwrap()
+        .replace(signature, &signature.to_uppercase());
+    for body in [forged.body(), upper.as_bytes()] {
+        assert_eq!(
+            kind(receiver.admit(body).await),
+            Some(Verdict::SignatureReused)
+        );
+    }
+    let expected: Vec<_> = [forged.body(), upper.as_bytes()]
+        .map(|body| (Verdict::SignatureReused, body.to_vec()))
+        .into();
+    assert_eq!(*quarantined.lock().unwrap(), expected);
+    assert_eq!(receiver.counters().signatures_reused, 2);
+}
+
+#[tokio::test]
+async fn observe_counts_and_off_does_not_even_look() {
+    for (mode, counted) in [(GuardMode::Observe, 1), (GuardMode::Off, 0)] {
+        let receiver = builder().guard_mode(mode).build().unwrap();
+        let genuine = request("genuine");
+        let forged = genuine.tampered(|builder| builder.field("stream_alias", "forged"));
+        assert_eq!(kind(receiver.admit(genuine.body()).await), None, "{mode:?}");
+        assert_eq!(kind(receiver.admit(forged.body()).await), None, "{mode:?}");
+        assert_eq!(receiver.counters().signatures_reused, counted, "{mode:?}");
+    }
+}
+
+#[derive(Debug)]
+struct Unreachable;
+
+impl ReplayGuard for Unreachable {
+    fn bind<'a>(&'a self, _: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        Box::pin(async {
+            Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the line is cut",
+            ))
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Hanging;
+
+impl ReplayGuard for Hanging {
+    fn bind<'a>(&'a self, _: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_cannot_be_reached_is_stood_in_for_by_memory() {
+    for receiver in [
+        builder().guard(Unreachable).build().unwrap(),
+        builder().guard(Hanging).build().unwrap(),
+    ] {
+        let genuine = request("genuine");
+        let forged = genuine.tampered(|builder| builder.field("stream_alias", "forged"));
+        assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+        assert_eq!(
+            kind(receiver.admit(forged.body()).await),
+            Some(Verdict::SignatureReused)
+        );
+        assert_eq!(receiver.counters().guard_fallbacks, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_unsigned_and_forged_requests_leaves_no_trace() {
+    let guard = Arc::new(MemoryGuard::new());
+    let store = Arc::new(MemoryStore::new());
+    let receiver = builder()
+        .guard(Arc::clone(&guard))
+        .store(Arc::clone(&store))
+        .build()
+        .unwrap();
+    let genuine = request("a");
+    let body = String::from_utf8(genuine.body().to_vec()).unwrap();
+    for number in 0..10_000 {
+        let forged = body.replace(genuine.signature().unwrap(), &format!("{number:040x}"));
+        assert_eq!(
+            kind(receiver.admit(forged.as_bytes()).await),
+            Some(Verdict::BadSignature)
+        );
+        let unsigned = format!("stream_alias={number}");
+        assert_eq!(
+            kind(receiver.admit(unsigned.as_bytes()).await),
+            Some(Verdict::Unsigned)
+        );
+    }
+    assert!(guard.is_empty() && store.is_empty());
+}
+
+#[test]
+fn entries_go_when_they_expire_and_the_oldest_when_it_is_full() {
+    let guard = MemoryGuard::with_capacity(3);
+    assert_eq!(guard.bind_now(&sighting(1, 1, 1_000)), Binding::First);
+    assert_eq!(
+        guard.bind_now(&sighting(1, 1, 1_360)),
+        Binding::Same,
+        "kept until then"
+    );
+    assert_eq!(guard.bind_now(&sighting(1, 2, 1_360)), Binding::Other);
+    assert_eq!(
+        guard.bind_now(&sighting(1, 2, 1_361)),
+        Binding::First,
+        "and not longer"
+    );
+    assert_eq!(guard.evictions(), 0);
+
+    for signature in 2..=4 {
+        assert_eq!(
+            guard.bind_now(&sighting(signature, 1, 1_361)),
+            Binding::First
+        );
+    }
+    assert_eq!((guard.len(), guard.evictions()), (3, 1));
+    assert_eq!(guard.bind_now(&sighting(4, 9, 1_361)), Binding::Other);
+    assert_eq!(
+        guard.bind_now(&sighting(1, 9, 1_361)),
+        Binding::First,
+        "the oldest has gone"
+    );
+}
+
+#[test]
+fn a_million_signatures_stay_inside_of_the_bound() {
+    let guard = MemoryGuard::with_capacity(10_000);
+    for number in 0..1_000_000_u32 {
+        // As evenly spread as real signatures are.
+        let spread = number.wrapping_mul(2_654_435_761).swap_bytes();
+        assert_eq!(guard.bind_now(&sighting(spread, 1, 1_000)), Binding::First);
+    }
+    assert!(guard.len() <= 10_000, "{}", guard.len());
+    assert_eq!(guard.evictions(), 1_000_000 - guard.len() as u64);
+}
+
+#[test]
+fn of_many_threads_one_sees_the_first() {
+    let guard = MemoryGuard::new();
+    for round in 0..500 {
+        let firsts = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for content in 0..4 {
+                let (guard, firsts) = (&guard, &firsts);
+                scope.spawn(move || {
+                    if guard.bind_now(&sighting(round, content, 1_000)) == Binding::First {
+                        firsts.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(firsts.load(Ordering::SeqCst), 1, "round {round}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_opens_no_gap() {
+    let guard = MemoryGuard::with_capacity(10);
+    assert_eq!(guard.bind_now(&sighting(1, 1, 10_000)), Binding::First);
+    // An hour back: what was bound stays bound, and what comes now is bound as well.
+    assert_eq!(guard.bind_now(&sighting(1, 2, 6_400)), Binding::Other);
+    assert_eq!(guard.bind_now(&sighting(2, 1, 6_400)), Binding::First);
+    assert_eq!(guard.bind_now(&sighting(2, 2, 6_500)), Binding::Other);
+}

@@ -1,0 +1,132 @@
+//! The memory store's bounds.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Held, Runs, builder, receive, receive_counted, request};
+use std::sync::Arc;
+use zego_record_core::Verdict;
+use zego_record_receiver::{DeliveryStore, MemoryStore};
+
+#[tokio::test]
+async fn when_full_the_oldest_finished_delivery_goes() {
+    let store = Arc::new(MemoryStore::with_capacity(2));
+    let (receiver, runs) = (
+        builder().store(Arc::clone(&store)).build().unwrap(),
+        Runs::default(),
+    );
+    let requests = ["a", "b", "c"].map(request);
+    for request in &requests {
+        assert_eq!(
+            receive_counted(&receiver, request, &runs).await,
+            Verdict::Handled
+        );
+    }
+    assert_eq!((store.len(), receiver.counters().store_evictions), (2, 1));
+    assert_eq!(
+        receive_counted(&receiver, &requests[2], &runs).await,
+        Verdict::Duplicate
+    );
+    assert_eq!(
+        receive_counted(&receiver, &requests[1], &runs).await,
+        Verdict::Duplicate
+    );
+    assert_eq!(
+        receive_counted(&receiver, &requests[0], &runs).await,
+        Verdict::Handled,
+        "it was forgotten"
+    );
+}
+
+#[tokio::test]
+async fn what_is_running_never_goes() {
+    let receiver = builder()
+        .store(MemoryStore::with_capacity(1))
+        .build()
+        .unwrap();
+    let (held, runs) = (Held::new(), Runs::default());
+    let running = tokio::spawn({
+        let (receiver, held) = (receiver.clone(), held.clone());
+        async move { receive(&receiver, &request("a"), |delivery| held.run(delivery)).await }
+    });
+    held.has_begun().await;
+    assert_eq!(
+        receive_counted(&receiver, &request("b"), &runs).await,
+        Verdict::Busy
+    );
+    assert_eq!(
+        receive_counted(&receiver, &request("a"), &runs).await,
+        Verdict::InProgress
+    );
+    held.go_on();
+    assert_eq!(running.await.unwrap(), Verdict::Handled);
+    assert_eq!(
+        receive_counted(&receiver, &request("b"), &runs).await,
+        Verdict::Handled
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_delivery_is_forgotten_when_its_retention_is_over() {
+    let store = Arc::new(MemoryStore::new());
+    let receiver = builder()
+        .store(Arc::clone(&store))
+        .retention(Duration::from_secs(661))
+        .build()
+        .unwrap();
+    let runs = Runs::default();
+    assert_eq!(
+        receive_counted(&receiver, &request("a"), &runs).await,
+        Verdict::Handled
+    );
+    tokio::time::advance(Duration::from_secs(660)).await;
+    assert_eq!(
+        receive_counted(&receiver, &request("a"), &runs).await,
+        Verdict::Duplicate
+    );
+    assert_eq!(store.purge().await.unwrap(), 0);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(store.purge().await.unwrap(), 1);
+    assert!(store.is_empty());
+    assert_eq!(
+        receive_counted(&receiver, &request("a"), &runs).await,
+        Verdict::Handled
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_deliveries_make_room_without_being_purged() {
+    let store = Arc::new(MemoryStore::new());
+    let receiver = builder().store(Arc::clone(&store)).build().unwrap();
+    for number in 0..100 {
+        receive_counted(
+            &receiver,
+            &request(&format!("old-{number}")),
+            &Runs::default(),
+        )
+        .await;
+    }
+    tokio::time::advance(Duration::from_secs(24 * 60 * 60)).await;
+    for number in 0..100 {
+        receive_counted(
+            &receiver,
+            &request(&format!("new-{number}")),
+            &Runs::default(),
+        )
+        .await;
+    }
+    assert_eq!((store.len(), store.evictions()), (100, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_fails_again_and_again_takes_one_place() {
+    let store = Arc::new(MemoryStore::with_capacity(2));
+    let receiver = builder().store(Arc::clone(&store)).build().unwrap();
+    for _ in 0..1_000 {
+        receive(&receiver, &request("a"), |_| async { Err("no".into()) }).await;
+    }
+    assert_eq!((store.len(), store.evictions()), (1, 0));
+}
