@@ -4,9 +4,11 @@
 //!   right or wrong, fresh or stale, signed anew or tampered with.
 //! * [`CallbackBuilder`] makes the callback that a handler gets, for unit tests of handlers.
 //! * [`golden`] is a table of requests and the verdict that is due to each, and runs it against an app.
+//! * [`ManualClock`] is a clock that stands still until a test moves it.
+//! * [`stores`] runs a delivery store or a replay guard of your own through all that a receiver relies on.
 //!
-//! It depends on no framework and no runtime: an app under test is any async function from a request
-//! to a status and a body.
+//! It depends on no framework: an app under test is any async function from a request to a status and a
+//! body.
 //!
 //! # Testing your app
 //!
@@ -62,11 +64,14 @@
 //! stalled connection or an option that is off by default. Its handler always succeeds at once.
 
 mod callback;
+mod clock;
 mod content;
 pub mod golden;
 mod request;
 mod signing;
+pub mod stores;
 
 pub use callback::CallbackBuilder;
+pub use clock::ManualClock;
 pub use request::{RequestBuilder, SignedRequest};
 pub use signing::Signing;
