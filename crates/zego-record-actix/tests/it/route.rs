@@ -1,0 +1,145 @@
+//! `record`, the ready route.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::{App, test, web};
+use zego_record_actix::{Delivery, HandlerError, Receiver, RecordCallback, record};
+use zego_record_core::Verdict;
+
+use crate::support::{Reply, Runs, post, receiver, reply, request, signed, signed_event, verifier};
+
+#[actix_web::test]
+async fn an_accepted_callback_reaches_the_handler() {
+    // Not Send, as much in actix.
+    let seen = Rc::new(std::cell::RefCell::new(Vec::new()));
+    let handler = {
+        let seen = Rc::clone(&seen);
+        move |recording: RecordCallback| {
+            let seen = Rc::clone(&seen);
+            async move {
+                seen.borrow_mut().push(recording.stream_alias().to_owned());
+                Ok(())
+            }
+        }
+    };
+    let app = App::new().route("/zego/record", record(receiver(), handler));
+    let app = test::init_service(app).await;
+
+    let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
+
+    assert_eq!(answer, Reply::of(Verdict::Handled));
+    assert_eq!(*seen.borrow(), ["lesson-7"]);
+}
+
+#[actix_web::test]
+async fn what_is_refused_does_not_reach_the_handler() {
+    let runs = Runs::default();
+    let receiver = Receiver::builder(verifier())
+        .body_limit(2_000)
+        .build()
+        .unwrap();
+    let route = record(receiver, counting(&runs));
+    let app = test::init_service(App::new().service(web::resource("/zego/record").route(route)));
+    let app = app.await;
+
+    let forged = signed("lesson-7").replace(r#""signature":""#, r#""signature":"0"#);
+    let invalid = signed("lesson-7").replace("end_time", "other");
+    let too_large = "x".repeat(2_001);
+    // Without a Content-Length, as in a chunked body.
+    let announced = request(Method::POST).insert_header(("content-length", "2001"));
+    let rows = [
+        (request(Method::GET), Verdict::MethodNotAllowed),
+        (request(Method::HEAD), Verdict::MethodNotAllowed),
+        (request(Method::PUT), Verdict::MethodNotAllowed),
+        (request(Method::OPTIONS), Verdict::MethodNotAllowed),
+        (post(too_large), Verdict::BodyTooLarge),
+        (announced, Verdict::BodyTooLarge),
+        (post("{"), Verdict::Malformed),
+        (post("stream_alias=lesson-7"), Verdict::Unsigned),
+        (post(forged), Verdict::BadSignature),
+        (post(invalid), Verdict::Invalid),
+        (post(signed_event("compose", "lesson-7")), Verdict::Ignored),
+    ];
+    for (request, verdict) in rows {
+        assert_eq!(reply(&app, request.to_request()).await, Reply::of(verdict));
+    }
+    assert_eq!(runs.get(), 0);
+}
+
+#[actix_web::test]
+async fn a_duplicate_does_not_run_the_handler_again() {
+    let runs = Runs::default();
+    let app = App::new().route("/zego/record", record(receiver(), counting(&runs)));
+    let app = test::init_service(app).await;
+
+    let body = signed("lesson-7");
+    let first = reply(&app, post(body.clone()).to_request()).await;
+    let same = reply(&app, post(body).to_request()).await;
+    let signed_anew = reply(&app, post(signed("lesson-7")).to_request()).await;
+
+    assert_eq!(first, Reply::of(Verdict::Handled));
+    assert_eq!(same, Reply::of(Verdict::Duplicate));
+    assert_eq!(signed_anew, Reply::of(Verdict::Duplicate));
+    assert_eq!(runs.get(), 1);
+}
+
+#[actix_web::test]
+async fn a_failure_a_panic_and_a_time_out_are_tried_again() {
+    async fn attempt(delivery: Delivery) -> Result<(), HandlerError> {
+        match delivery.attempt() {
+            1 => Err(HandlerError::retry("the disk is full")),
+            2 => panic!("a bug"),
+            3 => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+    let receiver = Receiver::builder(verifier())
+        .handler_timeout(Duration::from_millis(20))
+        .build()
+        .unwrap();
+    let app = App::new().route("/zego/record", record(receiver, attempt));
+    let app = test::init_service(app).await;
+
+    for verdict in [
+        Verdict::HandlerFailed,
+        Verdict::HandlerFailed,
+        Verdict::HandlerTimeout,
+        Verdict::Handled,
+        Verdict::Duplicate,
+    ] {
+        let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
+        assert_eq!(answer, Reply::of(verdict));
+    }
+}
+
+#[actix_web::test]
+async fn what_is_discarded_does_not_come_again() {
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |_: RecordCallback| {
+            runs.count();
+            async { Err(HandlerError::discard("another project's")) }
+        }
+    };
+    let app = App::new().route("/zego/record", record(receiver(), handler));
+    let app = test::init_service(app).await;
+
+    for verdict in [Verdict::Discarded, Verdict::Duplicate] {
+        let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
+        assert_eq!(answer, Reply::of(verdict));
+    }
+    assert_eq!(runs.get(), 1);
+}
+
+fn counting(
+    runs: &Runs,
+) -> impl Fn(RecordCallback) -> std::future::Ready<Result<(), HandlerError>> + Clone + use<> {
+    let runs = runs.clone();
+    move |_| {
+        runs.count();
+        std::future::ready(Ok(()))
+    }
+}
