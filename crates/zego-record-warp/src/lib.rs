@@ -1,0 +1,108 @@
+//! ZEGOCLOUD's recording callbacks in warp.
+//!
+//! [`record`] makes a filter out of a function, with all delivery guarantees:
+//!
+//! ```
+//! use warp::Filter;
+//! use zego_record_core::{CallbackSecret, UnixSeconds, Verifier, sign};
+//! use zego_record_warp::{HandlerError, Receiver, RecordCallback, record};
+//!
+//! async fn on_record(recording: RecordCallback) -> Result<(), HandlerError> {
+//!     println!("{} is at {}", recording.stream_alias(), recording.replay_url());
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let secret = CallbackSecret::new("0123456789abcdef0123456789abcdef")?;
+//! let receiver = Receiver::builder(Verifier::builder().secret(secret.clone()).build()?).build()?;
+//! let routes = warp::path!("zego" / "record").and(record(receiver, on_record));
+//!
+//! // Accepted.
+//! let timestamp = UnixSeconds::from(std::time::SystemTime::now()).to_string();
+//! let body = format!(
+//!     "event=record&appid=1&stream_alias=lesson-7&replay_url=https%3A%2F%2Fvod.example.com%2F7.mp4&begin_time=1760000000\
+//!      &end_time=1760001800&timestamp={timestamp}&nonce=456789&signature={}",
+//!     sign(&secret, &timestamp, "456789")
+//! );
+//! let response = warp::test::request().method("POST").path("/zego/record").body(body).reply(&routes).await;
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(response.body(), "1");
+//!
+//! // Refused.
+//! let body = "stream_alias=lesson-7";
+//! let response = warp::test::request().method("POST").path("/zego/record").body(body).reply(&routes).await;
+//! assert_eq!(response.status(), 401);
+//! assert_eq!(response.body(), "unsigned");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Three ways to use it
+//!
+//! | | verification, replay guard | one run for each delivery, own task, time-out | answers |
+//! |---|---|---|---|
+//! | [`record`], a filter for a function | yes | yes | by itself |
+//! | [`RecordLayer`] around `warp::service`, with [`verified`] or `warp::ext::get::<RecordCallback>()` inside | yes | yes | by itself |
+//! | [`verified`], a filter for a function | yes | no: a retry runs the handler again | refusals by itself, success by [`Ack`] |
+//!
+//! The filter that only verifies:
+//!
+//! ```
+//! use warp::{Filter, Reply};
+//! use zego_record_warp::{Ack, Receiver, RecordCallback, verified};
+//!
+//! async fn on_record(recording: RecordCallback) -> Ack {
+//!     println!("{} is at {}", recording.stream_alias(), recording.replay_url());
+//!     Ack
+//! }
+//!
+//! fn routes(receiver: Receiver) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+//!     warp::path!("zego" / "record").and(verified(receiver, on_record))
+//! }
+//! ```
+//!
+//! # They answer, they never reject
+//!
+//! To warp a rejection is an invitation to the next route, and what no route wants it answers in its
+//! own words. A refused callback must not get there, so that both filters answer everything that comes
+//! to them: a refusal, another method than `POST`, a body that is too long. Their error type is
+//! [`Infallible`](std::convert::Infallible), with which warp does not let you put a route behind them
+//! that could never be reached; with a path in front they compose with `or`, `with`, `recover` and
+//! `boxed` like any other filter:
+//!
+//! ```
+//! use warp::Filter;
+//! use zego_record_warp::{HandlerError, Receiver, RecordCallback, record};
+//!
+//! # async fn on_record(_: RecordCallback) -> Result<(), HandlerError> { Ok(()) }
+//! # fn routes(receiver: Receiver) -> warp::filters::BoxedFilter<(impl warp::Reply,)> {
+//! let zego = warp::path!("zego" / "record").and(record(receiver, on_record));
+//! let health = warp::path!("health").map(|| "ok");
+//! zego.or(health).with(warp::log("http")).boxed()
+//! # }
+//! ```
+//!
+//! # What is checked and what is not
+//!
+//! See `zego-record-core` for the verification and `zego-record-receiver` for the guarantees. The body
+//! is read under the receiver's limit and deadline; `warp::body::content_length_limit` in front would
+//! reject. A filter in front that takes the body, such as `warp::body::json`, leaves nothing to verify,
+//! and the callback is refused.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tracing` | spans and events of `zego-record-receiver` |
+//! | `metrics` | counters of `zego-record-receiver` through the `metrics` facade |
+
+mod admit;
+mod filters;
+mod reply;
+
+pub use filters::{record, verified};
+pub use reply::Ack;
+pub use zego_record_core::RecordCallback;
+pub use zego_record_receiver::{Delivery, HandlerError, Receiver};
+pub use zego_record_tower::{RecordLayer, RecordService};

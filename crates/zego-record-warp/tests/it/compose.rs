@@ -1,0 +1,106 @@
+//! The filters among others: what they answer, no other route gets to see.
+
+use std::convert::Infallible;
+use std::future::ready;
+
+use http::StatusCode;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+use zego_record_core::Verdict;
+use zego_record_warp::{Ack, HandlerError, RecordCallback, record, verified};
+
+use crate::support::{Answer, post, receiver, request, signed};
+
+async fn on_record(_: RecordCallback) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+fn both() -> [BoxedFilter<(Response,)>; 2] {
+    let record = record(receiver(), on_record);
+    let verified = verified(receiver(), |_| ready(Ack));
+    [record.boxed(), verified.boxed()]
+}
+
+fn refused() -> [(warp::test::RequestBuilder, Verdict); 5] {
+    let forged = signed("lesson-7").replace(r#""signature":""#, r#""signature":"0"#);
+    [
+        (request("GET"), Verdict::MethodNotAllowed),
+        (post("x".repeat(64 * 1024 + 1)), Verdict::BodyTooLarge),
+        (post("{"), Verdict::Malformed),
+        (post("{}"), Verdict::Unsigned),
+        (post(forged), Verdict::BadSignature),
+    ]
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_come_to_the_next_route() {
+    for filter in both() {
+        let routes = warp::path!("zego" / "record")
+            .and(filter)
+            .or(warp::any().map(|| "from the next route"));
+        for (request, verdict) in refused() {
+            let answer = request.reply(&routes).await;
+            assert_eq!(Answer::from(answer), Answer::of(verdict));
+        }
+        let elsewhere = request("GET").path("/health").reply(&routes).await;
+        assert_eq!(elsewhere.body(), "from the next route");
+        let below = post(signed("lesson-7"))
+            .path("/zego/record/more")
+            .reply(&routes)
+            .await;
+        assert_eq!(below.body(), "from the next route");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_recovered_from() {
+    async fn recover(_: Rejection) -> Result<impl Reply, Infallible> {
+        Ok(warp::reply::with_status(
+            "recovered",
+            StatusCode::IM_A_TEAPOT,
+        ))
+    }
+    for filter in both() {
+        let routes = warp::path!("zego" / "record")
+            .and(filter)
+            .recover(recover)
+            .with(warp::log("http"))
+            .with(warp::reply::with::header("x-outer", "1"))
+            .boxed();
+        for (request, verdict) in refused() {
+            let answer = request.reply(&routes).await;
+            assert_eq!(answer.headers()["x-outer"], "1");
+            assert_eq!(answer.status(), verdict.status());
+            assert_eq!(answer.body(), verdict.body());
+        }
+        let elsewhere = request("GET").path("/health").reply(&routes).await;
+        assert_eq!(elsewhere.body(), "recovered");
+    }
+}
+
+#[tokio::test]
+async fn it_comes_after_routes_that_do_not_want_the_request() {
+    for filter in both() {
+        let routes = warp::path!("zego" / "record")
+            .and(warp::get())
+            .map(|| "a page")
+            .or(warp::path!("zego" / u32).map(|_| "a number"))
+            .or(warp::path!("zego" / "record").and(filter));
+        let answer = post(signed("lesson-7")).reply(&routes).await;
+        assert_eq!(Answer::from(answer), Answer::of(Verdict::Handled));
+        assert_eq!(request("GET").reply(&routes).await.body(), "a page");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_another_filter_has_taken_is_refused() {
+    for filter in both() {
+        let greedy = warp::body::bytes()
+            .and_then(|_| async { Err::<&str, _>(warp::reject()) })
+            .or(filter)
+            .or(warp::any().map(|| "from the next route"));
+        let answer = post(signed("lesson-7")).reply(&greedy).await;
+        assert_eq!(Answer::from(answer), Answer::of(Verdict::Unsigned));
+    }
+}
