@@ -1,0 +1,420 @@
+//! The mounts: an adapter, a way to use it, and a server around it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use axum::extract::{Request as AxumRequest, State};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::oneshot;
+use tower::{Service, ServiceBuilder, service_fn};
+use warp::Reply;
+use zego_record_core::RecordCallback;
+use zego_record_receiver::{HandlerError, Receiver};
+
+use crate::script::Script;
+
+/// All mounts.
+pub const MOUNTS: &[Mount] = &[
+    Mount {
+        name: "tower layer",
+        extent: Extent::Receiver,
+        serve: tower_layer,
+    },
+    Mount {
+        name: "tower service",
+        extent: Extent::Receiver,
+        serve: tower_service,
+    },
+    Mount {
+        name: "axum route",
+        extent: Extent::Receiver,
+        serve: axum_route,
+    },
+    Mount {
+        name: "axum layer",
+        extent: Extent::Receiver,
+        serve: axum_layer,
+    },
+    Mount {
+        name: "axum extractor",
+        extent: Extent::Extractor,
+        serve: axum_extractor,
+    },
+    Mount {
+        name: "actix route",
+        extent: Extent::Receiver,
+        serve: actix_route,
+    },
+    Mount {
+        name: "actix middleware",
+        extent: Extent::Receiver,
+        serve: actix_middleware,
+    },
+    Mount {
+        name: "actix extractor",
+        extent: Extent::Extractor,
+        serve: actix_extractor,
+    },
+    Mount {
+        name: "warp filter",
+        extent: Extent::Receiver,
+        serve: warp_filter,
+    },
+    Mount {
+        name: "warp verified",
+        extent: Extent::Extractor,
+        serve: warp_verified,
+    },
+];
+
+/// An adapter in one of the ways to use it.
+#[derive(Clone, Copy)]
+pub struct Mount {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// How far it goes.
+    pub extent: Extent,
+    serve: fn(TcpListener, Receiver, Script, oneshot::Receiver<()>),
+}
+
+/// How far a mount goes with a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All the way.
+    Receiver,
+    /// Verification and guard; the handler's end is its own business.
+    Extractor,
+}
+
+/// A mount that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it runs.
+    pub script: Script,
+    /// What it drives.
+    pub receiver: Receiver,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Mount {
+    /// Serves on a loopback port, on a thread of its own, until the result is dropped.
+    pub fn start(&self, receiver: Receiver) -> Running {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let script = Script::new();
+        let (stop, stopped) = oneshot::channel();
+        let (serve, name) = (self.serve, self.name);
+        let (ready, served) = mpsc::channel();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
+            let (receiver, script) = (receiver.clone(), script.clone());
+            move || {
+                ready.send(()).unwrap();
+                serve(listener, receiver, script, stopped);
+            }
+        });
+        served.recv().unwrap();
+        Running {
+            address,
+            script,
+            receiver,
+            stop: Some(stop),
+            thread: Some(thread.unwrap()),
+        }
+    }
+}
+
+impl fmt::Debug for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let thread = self.thread.take().unwrap();
+        if thread.join().is_err() && !std::thread::panicking() {
+            panic!("the server has panicked");
+        }
+    }
+}
+
+fn tower_layer(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    let service = ServiceBuilder::new()
+        .layer(zego_record_tower::RecordLayer::new(receiver))
+        .service(service_fn(move |request: Request<Full<Bytes>>| {
+            let script = script.clone();
+            async move {
+                let callback = request
+                    .extensions()
+                    .get::<RecordCallback>()
+                    .unwrap()
+                    .clone();
+                let mut response = Response::new(Full::<Bytes>::from("from inside"));
+                *response.status_mut() = inner_status(script.run(callback).await);
+                Ok::<_, Infallible>(response)
+            }
+        }));
+    hyper(listener, service, stop);
+}
+
+fn tower_service(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    hyper(
+        listener,
+        zego_record_tower::record(receiver, move |callback| script.clone().run(callback)),
+        stop,
+    );
+}
+
+fn axum_route(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    let route = zego_record_axum::record(receiver, move |callback| script.clone().run(callback));
+    axum(listener, axum::Router::new().route("/", route), stop);
+}
+
+fn axum_layer(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    async fn inner(State(script): State<Script>, request: AxumRequest) -> StatusCode {
+        inner_status(
+            script
+                .run(
+                    request
+                        .extensions()
+                        .get::<RecordCallback>()
+                        .unwrap()
+                        .clone(),
+                )
+                .await,
+        )
+    }
+    let router = axum::Router::new()
+        .route("/", axum::routing::any(inner))
+        .layer(zego_record_axum::RecordLayer::new(receiver))
+        .with_state(script);
+    axum(listener, router, stop);
+}
+
+fn axum_extractor(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    let handler = move |zego_record_axum::Record(callback): zego_record_axum::Record| async move {
+        script
+            .run(callback)
+            .await
+            .map(|()| zego_record_axum::Ack)
+            .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    };
+    axum(
+        listener,
+        axum::Router::new()
+            .route("/", axum::routing::any(handler))
+            .with_state(receiver),
+        stop,
+    );
+}
+
+fn actix_route(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    let configure = move |config: &mut actix_web::web::ServiceConfig| {
+        let script = script.clone();
+        let run = move |callback: RecordCallback| script.clone().run(callback);
+        config.route("/", zego_record_actix::record(receiver.clone(), run));
+    };
+    actix(listener, configure, stop);
+}
+
+fn actix_middleware(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    use actix_web::{HttpResponse, http::StatusCode, web};
+    let configure = move |config: &mut web::ServiceConfig| {
+        let script = script.clone();
+        let inner = move |callback: web::ReqData<RecordCallback>| {
+            let script = script.clone();
+            async move {
+                let status = inner_status(script.run(callback.into_inner()).await);
+                HttpResponse::build(StatusCode::from_u16(status.as_u16()).unwrap())
+                    .body("from inside")
+            }
+        };
+        let middleware = zego_record_actix::RecordMiddleware::new(receiver.clone());
+        config.service(web::resource("/").wrap(middleware).route(web::to(inner)));
+    };
+    actix(listener, configure, stop);
+}
+
+fn actix_extractor(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    use actix_web::{error::ErrorInternalServerError, web};
+    let configure = move |config: &mut web::ServiceConfig| {
+        let script = script.clone();
+        let handler = move |zego_record_actix::Record(callback): zego_record_actix::Record| {
+            let script = script.clone();
+            async move {
+                let run = script.run(callback).await;
+                run.map(|()| zego_record_actix::Ack)
+                    .map_err(|error| ErrorInternalServerError(error.to_string()))
+            }
+        };
+        config
+            .app_data(receiver.clone())
+            .route("/", web::to(handler));
+    };
+    actix(listener, configure, stop);
+}
+
+fn warp_filter(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    let run = move |callback| script.clone().run(callback);
+    hyper(
+        listener,
+        warp::service(zego_record_warp::record(receiver, run)),
+        stop,
+    );
+}
+
+fn warp_verified(
+    listener: TcpListener,
+    receiver: Receiver,
+    script: Script,
+    stop: oneshot::Receiver<()>,
+) {
+    let handler = move |callback| {
+        let script = script.clone();
+        async move {
+            script.run(callback).await.map_or(
+                warp::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+                |()| zego_record_warp::Ack.into_response(),
+            )
+        }
+    };
+    hyper(
+        listener,
+        warp::service(zego_record_warp::verified(receiver, handler)),
+        stop,
+    );
+}
+
+fn inner_status(result: Result<(), HandlerError>) -> StatusCode {
+    match result {
+        Ok(()) => StatusCode::NO_CONTENT,
+        // An inner service has no other way to say that it will never want this one.
+        Err(error) if error.is_discard() => StatusCode::OK,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn tokio(serve: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(serve);
+}
+
+fn hyper<S, B>(listener: TcpListener, service: S, mut stop: oneshot::Receiver<()>)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + 'static,
+{
+    tokio(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        loop {
+            let (stream, _) = tokio::select! {
+                accepted = listener.accept() => accepted.unwrap(),
+                _ = &mut stop => return,
+            };
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(
+                    TokioIo::new(stream),
+                    TowerToHyperService::new(service.clone()),
+                );
+            tokio::spawn(connection);
+        }
+    });
+}
+
+fn axum(listener: TcpListener, router: axum::Router, stop: oneshot::Receiver<()>) {
+    tokio(async {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        tokio::select! {
+            served = axum::serve(listener, router).into_future() => served.unwrap(),
+            _ = stop => {}
+        }
+    });
+}
+
+fn actix<F>(listener: TcpListener, configure: F, stop: oneshot::Receiver<()>)
+where
+    F: Fn(&mut actix_web::web::ServiceConfig) + Clone + Send + 'static,
+{
+    actix_web::rt::System::new().block_on(async {
+        let server =
+            actix_web::HttpServer::new(move || actix_web::App::new().configure(configure.clone()))
+                .workers(2)
+                .disable_signals()
+                .listen(listener)
+                .unwrap()
+                .run();
+        let handle = server.handle();
+        let served = actix_web::rt::spawn(server);
+        let _ = stop.await;
+        handle.stop(false).await;
+        served.await.unwrap().unwrap();
+    });
+}
