@@ -1,0 +1,262 @@
+//! All examples behave alike, as processes: the same requests, the same answers, the same lines.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+
+use serde_json::{Map, Value};
+use zego_record_core::Verdict;
+use zego_record_testkit::golden::cases;
+use zego_record_testkit::{RequestBuilder, SignedRequest};
+use zego_record_tests::{SECRET, now, send};
+
+const EXAMPLES: [&str; 4] = ["actix", "axum", "tower", "warp"];
+const MEMBERS: [&str; 16] = [
+    "event_id",
+    "appid",
+    "stream_alias",
+    "replay_url",
+    "begin_time",
+    "end_time",
+    "timestamp",
+    "nonce",
+    "vendor",
+    "task_id",
+    "file_id",
+    "duration",
+    "file_size",
+    "extra_params",
+    "attempt",
+    "changed",
+];
+
+/// An example that runs on a port of its own.
+struct Example {
+    child: Child,
+    address: SocketAddr,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Example {
+    fn start(name: &str) -> Self {
+        let mut child = command(name)
+            .env("ZEGO_CALLBACK_SECRET", format!("another,{SECRET}"))
+            .env("ZEGO_LISTEN", "127.0.0.1:0")
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        stderr.read_line(&mut first).unwrap();
+        let address = first
+            .strip_prefix("listening on http://")
+            .unwrap_or_else(|| panic!("{name}: {first}"));
+        let address = address.trim().parse().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        Self {
+            child,
+            address,
+            stdout: std::thread::spawn(move || read(&mut stdout)),
+            stderr: std::thread::spawn(move || read(&mut stderr)),
+        }
+    }
+
+    async fn send(&self, path: &str, mut request: http::Request<bytes::Bytes>) -> (u16, String) {
+        *request.uri_mut() = path.parse().unwrap();
+        let response = send(self.address, request).await;
+        (
+            response.status().as_u16(),
+            String::from_utf8(response.into_body().to_vec()).unwrap(),
+        )
+    }
+
+    async fn post(&self, request: &SignedRequest) -> (u16, String) {
+        self.send("/zego/record", request.clone().into_http()).await
+    }
+
+    /// What it has written, after it has ended in good order.
+    fn stop(mut self, signal: &str) -> (Vec<String>, String) {
+        let killed = Command::new("kill")
+            .arg(signal)
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0), "{signal}");
+        let stdout = self.stdout.join().unwrap();
+        (
+            stdout.lines().map(str::to_owned).collect(),
+            self.stderr.join().unwrap(),
+        )
+    }
+}
+
+fn read(from: &mut impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Built here, since a test has no other way to find an example of the same profile.
+fn command(name: &str) -> Command {
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "zego-record-examples",
+            "--example",
+            name,
+        ])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let mut path = PathBuf::from(
+        std::env::current_exe()
+            .unwrap()
+            .parent()
+            .unwrap()
+            .parent()
+            .unwrap(),
+    );
+    path.extend(["examples", name]);
+    let mut command = Command::new(path);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run_to_end(name: &str, variables: &[(&str, &str)]) -> Output {
+    let mut command = command(name);
+    command
+        .env_remove("ZEGO_CALLBACK_SECRET")
+        .env("ZEGO_LISTEN", "127.0.0.1:0");
+    command.envs(variables.iter().copied()).output().unwrap()
+}
+
+#[tokio::test]
+async fn the_same_requests_get_the_same_answers_and_write_the_same_lines() {
+    let examples = EXAMPLES.map(|name| (name, Example::start(name)));
+    let due = golden(&examples).await;
+    let mut first: Option<Vec<String>> = None;
+    for (name, example) in examples {
+        assert_eq!(
+            example.send("/elsewhere", http::Request::default()).await.0,
+            404,
+            "{name}"
+        );
+        let (written, log) = example.stop("-TERM");
+        check(name, &written, &due);
+        assert!(!log.contains(SECRET), "{name}");
+        let first = first.get_or_insert_with(|| written.clone());
+        assert_eq!(&written, first, "{name} and {}", EXAMPLES[0]);
+    }
+}
+
+/// Sends each request of the golden table to all, and gives back what is due on stdout.
+async fn golden(examples: &[(&str, Example)]) -> Vec<Map<String, Value>> {
+    let mut lines = Vec::new();
+    for case in cases() {
+        for request in case.requests(SECRET, now(), 1) {
+            let verdict = request.verdict();
+            for (name, example) in examples {
+                let (status, body) = example.send("/zego/record", request.to_http()).await;
+                assert_eq!(status, verdict.status(), "{name}: {}", case.name());
+                assert!(
+                    body == verdict.body() || body.is_empty(),
+                    "{name}: {}: {body}",
+                    case.name()
+                );
+            }
+            if verdict == Verdict::Handled {
+                lines.push(request.fields().clone());
+            }
+        }
+    }
+    lines
+}
+
+fn check(name: &str, written: &[String], due: &[Map<String, Value>]) {
+    assert_eq!(
+        written.len(),
+        due.len(),
+        "{name}: one line for each run of the handler"
+    );
+    for (line, due) in written.iter().zip(due) {
+        let line: Map<String, Value> = serde_json::from_str(line).unwrap();
+        let members: BTreeSet<&str> = line.keys().map(String::as_str).collect();
+        assert_eq!(members, BTreeSet::from(MEMBERS), "{name}");
+        for member in ["begin_time", "end_time", "timestamp", "attempt"] {
+            assert!(line[member].is_i64(), "{name}: {member}: {}", line[member]);
+        }
+        for (member, value) in due {
+            // The text is there only for what no vendor's members have said.
+            let has_text = member == "extra_params" && !line["vendor"].is_null();
+            let expected = if has_text { &Value::Null } else { value };
+            let Some(got) = line.get(member) else {
+                continue;
+            };
+            // 3 and 3.0 are one duration.
+            let same_number = got.is_number() && got.as_f64() == expected.as_f64();
+            assert!(
+                got == expected || same_number,
+                "{name}: {member} of {line:?}, not {expected}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_writes_nothing_and_an_old_secret_still_works() {
+    for name in EXAMPLES {
+        let example = Example::start(name);
+        let request = RequestBuilder::new("another", now()).build();
+        for _ in 0..3 {
+            assert_eq!(
+                example.post(&request).await,
+                (200, "1".to_owned()),
+                "{name}"
+            );
+        }
+        let (written, _) = example.stop("-INT");
+        assert_eq!(written.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_said_and_is_status_2() {
+    for name in EXAMPLES {
+        for (variables, said) in [
+            (vec![], "ZEGO_CALLBACK_SECRET is not set"),
+            (
+                vec![("ZEGO_CALLBACK_SECRET", "")],
+                "ZEGO_CALLBACK_SECRET is empty",
+            ),
+            (
+                vec![("ZEGO_CALLBACK_SECRET", "hunter2,hunter3\n")],
+                "ends with white space",
+            ),
+            (
+                vec![("ZEGO_CALLBACK_SECRET", SECRET), ("ZEGO_LISTEN", "3000")],
+                "ZEGO_LISTEN is no address",
+            ),
+        ] {
+            let output = run_to_end(name, &variables);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{name}: {stderr}");
+            assert!(
+                stderr.contains(said) && !stderr.contains("panicked"),
+                "{name}: {stderr}"
+            );
+            assert!(!stderr.contains("hunter"), "{name}: {stderr}");
+            assert_eq!(output.stdout, b"", "{name}");
+        }
+    }
+}
