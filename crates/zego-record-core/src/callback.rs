@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::extra_params::{ExtraParams, Vendor, VendorParams};
+use crate::extra_params::{ExtraParams, VendorParams};
 use crate::field::Field;
 use crate::identity::{Content, DeliveryKey};
 use crate::refusal::{Invalid, Reason, Refusal};
@@ -213,7 +213,7 @@ impl Serialize for RecordCallback {
         record.serialize_field("end_time", &self.end_time())?;
         record.serialize_field("timestamp", &self.timestamp())?;
         record.serialize_field("nonce", self.nonce())?;
-        record.serialize_field("vendor", &extra_params.vendor().map(Vendor::name))?;
+        record.serialize_field("vendor", &extra_params.vendor())?;
         record.serialize_field("task_id", &extra_params.task_id())?;
         record.serialize_field("file_id", &extra_params.file_id())?;
         record.serialize_field(
@@ -284,6 +284,16 @@ impl OtherEvent {
         }
         all.extend(owned(fields.others));
         Self { name, fields: all }
+    }
+}
+
+/// Its name, and its fields as pairs, since a name may repeat.
+impl Serialize for OtherEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_struct("OtherEvent", 2)?;
+        event.serialize_field("event", &self.name)?;
+        event.serialize_field("fields", &self.fields)?;
+        event.end()
     }
 }
 

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
 use crate::wire::{Scalar, has_control_character, read_object};
 
 /// What the CDN vendor adds to a callback.
@@ -157,6 +160,29 @@ impl ExtraParams {
             vendor,
             duration,
         }
+    }
+}
+
+/// As its name.
+impl Serialize for Vendor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The same members for every vendor, null where it has none; `duration` in seconds, `file_size` in
+/// bytes.
+impl Serialize for ExtraParams {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut params = serializer.serialize_struct("ExtraParams", 6)?;
+        params.serialize_field("vendor", &self.vendor())?;
+        params.serialize_field("task_id", &self.task_id())?;
+        params.serialize_field("file_id", &self.file_id())?;
+        let seconds = self.duration().map(|duration| duration.as_secs_f64());
+        params.serialize_field("duration", &seconds)?;
+        params.serialize_field("file_size", &self.file_size())?;
+        params.serialize_field("text", &self.text())?;
+        params.end()
     }
 }
 

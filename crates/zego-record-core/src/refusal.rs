@@ -228,3 +228,82 @@ impl fmt::Display for BadSignature {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each, so that a reason without a row here is a reason that nobody has read.
+    fn all() -> Vec<Refusal> {
+        let malformed = [
+            Malformed::NotUtf8,
+            Malformed::Json { line: 1, column: 2 },
+            Malformed::TooDeep,
+            Malformed::BrokenEscape,
+            Malformed::Twice(Field::Nonce),
+            Malformed::WrongType(Field::Nonce),
+            Malformed::ControlCharacter(Field::Nonce),
+            Malformed::TimestampSyntax,
+            Malformed::NonceSyntax,
+        ];
+        let bad_signatures = [
+            BadSignature::NotHex,
+            BadSignature::NoSecretForAppid,
+            BadSignature::NoMatch { tried: 2 },
+        ];
+        let mut all = vec![
+            Refusal::method_not_allowed(),
+            Refusal::body_too_large(65_536),
+            Refusal::body_timeout(Duration::from_secs(5)),
+            Refusal::body_incomplete(),
+            Refusal::new(Reason::Unsigned(Field::Signature)),
+            Refusal::new(Reason::Stale {
+                age: 301,
+                tolerance: 300,
+            }),
+            Refusal::new(Reason::Future {
+                ahead: 301,
+                tolerance: 300,
+            }),
+            Refusal::new(Reason::Invalid(Field::Appid, Invalid::Missing)),
+            Refusal::new(Reason::Invalid(Field::EndTime, Invalid::NoInteger)),
+            Refusal::new(Reason::ReplayUrl("its host is an IP address")),
+            Refusal::unexpected_event(),
+            Refusal::signature_reused(),
+        ];
+        all.extend(malformed.map(Refusal::from));
+        all.extend(bad_signatures.map(|bad| Refusal::new(Reason::BadSignature(bad))));
+        all
+    }
+
+    #[test]
+    fn every_text_is_for_a_log_line() {
+        for refusal in all() {
+            let text = refusal.to_string();
+            assert!(text.starts_with(char::is_lowercase), "{text}");
+            assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+            assert!(refusal.source().is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_after_the_signature_counts_as_signed() {
+        let mut signed: Vec<_> = all()
+            .into_iter()
+            .filter(Refusal::is_signed)
+            .map(|refusal| refusal.kind())
+            .collect();
+        signed.dedup();
+        assert_eq!(
+            signed,
+            [
+                Verdict::Stale,
+                Verdict::Future,
+                Verdict::Invalid,
+                Verdict::ReplayUrlRefused,
+                Verdict::UnexpectedEvent,
+                Verdict::SignatureReused,
+            ]
+        );
+    }
+}

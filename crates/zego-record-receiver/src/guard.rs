@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zego_record_core::UnixSeconds;
 
+use crate::report::gauge;
 use crate::store::{BoxFuture, StoreError};
 
 const DEFAULT_CAPACITY: usize = 131_072;
@@ -175,6 +176,7 @@ impl Shard {
         if self.queue.len() >= capacity {
             self.remove_oldest();
             self.evictions += 1;
+            gauge::count(gauge::Event::GuardEviction);
         }
         self.contents.insert(sighting.signature, sighting.content);
         self.queue

@@ -9,6 +9,7 @@ use std::time::Duration;
 use zego_record_core::DeliveryKey;
 
 use crate::clock::{Clock, SystemClock};
+use crate::report::gauge;
 use crate::state::{DeliveryRecord, DeliveryState};
 use crate::store::{
     BoxFuture, Claim, ClaimOutcome, DeliveryStore, Settled, Settlement, StoreError,
@@ -244,6 +245,7 @@ impl Table {
         {
             self.remove(key);
             self.evictions += 1;
+            gauge::count(gauge::Event::StoreEviction);
             return true;
         }
         self.remove_abandoned(now) > 0

@@ -16,7 +16,7 @@ use crate::counters::Counters;
 use crate::gate::Gate;
 use crate::guard::{Binding, GuardMode, Sighting};
 use crate::hooks::{self, Quarantined};
-use crate::report::{Report, log};
+use crate::report::Report;
 use crate::road::Owners;
 use crate::skew::SkewWatch;
 
@@ -119,14 +119,13 @@ impl Receiver {
                 self.0.skew.accepted();
                 let key = callback.delivery_key();
                 if self.guard(&callback, &key, now).await == Binding::Other {
-                    self.0.report.signature_reused();
                     let refuse = self.0.config.guard_mode == GuardMode::Enforce;
-                    log::signature_reused(refuse);
+                    self.0.report.signature_reused(refuse);
                     if refuse {
                         return Err(self.refuse_body(&Refusal::signature_reused(), body));
                     }
                 }
-                self.0.report.tally.accepted();
+                self.0.report.accepted();
                 Ok(Admitted { callback, key })
             }
         }

@@ -12,49 +12,36 @@
 //!
 //! # Testing your app
 //!
-//! ```
-//! use bytes::Bytes;
-//! use zego_record_core::UnixSeconds;
-//! use zego_record_testkit::{RequestBuilder, Signing};
-//! # use zego_record_core::{CallbackSecret, Verifier};
+//! Here an axum app; any other is an async function from a request to a response as well.
 //!
-//! # const NOW: UnixSeconds = UnixSeconds::new(1_760_001_900);
-//! async fn send(request: http::Request<Bytes>) -> (u16, String) {
-//!     // Hand the request to your app here, over HTTP or by calling it.
-//! #   let secret = CallbackSecret::new("secret").unwrap();
-//! #   let verifier = Verifier::builder().secret(secret).build().unwrap();
-//! #   let answer = match verifier.verify(request.body(), NOW) {
-//! #       Ok(_) => (200, "1".to_owned()),
-//! #       Err(refusal) => (refusal.kind().status(), refusal.kind().body().to_owned()),
-//! #   };
-//! #   answer
+//! ```
+//! use axum::{Router, body::Body};
+//! use http_body_util::BodyExt;
+//! use tower::ServiceExt;
+//! use zego_record_axum::{HandlerError, Receiver, RecordCallback, record};
+//! use zego_record_core::{CallbackSecret, UnixSeconds, Verifier};
+//! use zego_record_testkit::{RequestBuilder, Signing, golden};
+//!
+//! fn app(secret: &str) -> Router {
+//!     let verifier = Verifier::builder().secret(CallbackSecret::new(secret).unwrap()).build().unwrap();
+//!     Router::new().route("/", record(Receiver::builder(verifier).build().unwrap(), on_record))
 //! }
 //!
-//! # async fn test() {
-//! let now = UnixSeconds::from(std::time::SystemTime::now());
-//! # let now = NOW;
-//! let request = RequestBuilder::new("secret", now).field("stream_alias", "lesson-8");
+//! async fn on_record(_: RecordCallback) -> Result<(), HandlerError> { Ok(()) }
 //!
-//! let (status, body) = send(request.build().into_http()).await;
-//! assert_eq!((status, body.as_str()), (200, "1"));
-//!
-//! let (status, body) = send(request.signing(Signing::Unsigned).build().into_http()).await;
-//! assert_eq!((status, body.as_str()), (401, "unsigned"));
-//! # }
-//! # let test = std::pin::pin!(test());
-//! # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-//! # assert!(std::future::Future::poll(test, &mut context).is_ready());
-//! ```
-//!
-//! To see that it gets everything right that the protocol asks for, run the golden table against it:
-//!
-//! ```
-//! # use bytes::Bytes;
-//! # use zego_record_core::UnixSeconds;
-//! # async fn send(_: http::Request<Bytes>) -> (u16, String) { (200, "1".to_owned()) }
-//! # async fn test() {
-//! let clock = || UnixSeconds::from(std::time::SystemTime::now());
-//! zego_record_testkit::golden::assert_conformant("secret", clock, send).await;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let (app, now) = (app("secret"), || UnixSeconds::from(std::time::SystemTime::now()));
+//! let send = async |request: http::Request<bytes::Bytes>| {
+//!     let response = app.clone().oneshot(request.map(Body::from)).await.unwrap();
+//!     (response.status().as_u16(), response.into_body().collect().await.unwrap().to_bytes())
+//! };
+//! // Accepted and refused.
+//! let recording = RequestBuilder::new("secret", now()).field("stream_alias", "lesson-8");
+//! assert_eq!(send(recording.build().into_http()).await, (200, "1".into()));
+//! assert_eq!(send(recording.signing(Signing::Unsigned).build().into_http()).await, (401, "unsigned".into()));
+//! // And everything else that the protocol asks for.
+//! golden::assert_conformant("secret", now, send).await;
 //! # }
 //! ```
 //!

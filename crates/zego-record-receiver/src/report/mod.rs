@@ -47,9 +47,15 @@ impl Report {
         log::ignored(event);
     }
 
-    pub(crate) fn signature_reused(&self) {
+    pub(crate) fn accepted(&self) {
+        self.tally.accepted();
+        gauge::count(gauge::Event::Accepted);
+    }
+
+    pub(crate) fn signature_reused(&self, refused: bool) {
         self.tally.signature_reused();
-        gauge::signature_reused();
+        gauge::count(gauge::Event::SignatureReused);
+        log::signature_reused(refused);
     }
 
     pub(crate) fn clock_skew(&self, seconds: i64) {
@@ -59,6 +65,7 @@ impl Report {
 
     pub(crate) fn guard_fallback(&self, error: &StoreError) {
         self.tally.guard_fallback();
+        gauge::count(gauge::Event::GuardFallback);
         log::store_failed("guard", error);
     }
 
