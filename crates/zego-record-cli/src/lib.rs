@@ -1,0 +1,47 @@
+//! The library behind `zego-record`, the command line for ZEGOCLOUD's recording callbacks.
+//!
+//! | command | what it is |
+//! |---|---|
+//! | `demo` | a receiver and a fake ZEGOCLOUD on loopback, and every promise in a table |
+//! | `listen` | a receiver for development: shows each delivery and each refusal |
+//! | `sign` | signs a timestamp and a nonce, or prints a whole signed request for `curl` |
+//! | `verify` | the doctor: says why a captured callback is or is not accepted |
+//! | `send` | the fake ZEGOCLOUD: sends callbacks, retries by the documented schedule, brings about faults |
+//!
+//! Every command but `demo` takes its secret from `ZEGO_CALLBACK_SECRET` or `--secret-file`, writes its result to
+//! standard output and everything else to standard error, and has one of three exit statuses:
+//!
+//! | status | meaning |
+//! |---|---|
+//! | 0 | all is as it should be |
+//! | 1 | a check failed: the callback is not accepted, a callback was lost, a forged one was accepted |
+//! | 2 | wrong usage or configuration, or the output could not be written |
+//!
+//! With `--json` the result is one JSON document; each command's module documents its shape. New
+//! members may be added to it.
+//!
+//! The parts that decide something, [`send::Schedule`], [`send::Plan`] and [`send::next`], are plain
+//! functions on plain data; [`send::Sender`] is generic over its transport and runs on tokio's clock,
+//! which a test can stop.
+//!
+//! # What is never printed
+//!
+//! Secrets, and signatures, except the one that `sign` was asked for.
+
+mod captured;
+mod cli;
+mod content;
+pub mod demo;
+mod error;
+mod interrupt;
+mod io;
+pub mod listen;
+mod secrets;
+pub mod send;
+mod server;
+pub mod sign;
+pub mod verify;
+
+pub use cli::{Status, run};
+pub use error::Error;
+pub use io::Io;

@@ -1,0 +1,291 @@
+//! What became of a request: from its attempts to a verdict, without a socket or a clock.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::plan::Refused;
+use super::schedule::Schedule;
+
+/// Why a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// A callback as ZEGOCLOUD sends it.
+    Callback,
+    /// The same callback a second time.
+    Duplicate,
+    /// Other content under the signature of a callback that was delivered.
+    Tampered,
+    /// Signed an hour ago.
+    Stale,
+    /// Signed for an hour from now.
+    Future,
+    /// Wrongly signed.
+    BadSignature,
+    /// Not signed.
+    Unsigned,
+    /// Longer than a receiver should take.
+    Oversize,
+}
+
+impl Kind {
+    /// Its name in the output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::Duplicate => "duplicate",
+            Self::Tampered => "tampered",
+            Self::Stale => "stale",
+            Self::Future => "future",
+            Self::BadSignature => "bad_signature",
+            Self::Unsigned => "unsigned",
+            Self::Oversize => "oversize",
+        }
+    }
+
+    /// Whether a receiver must take it. Such a request is repeated by the schedule until it does; any
+    /// other is sent once, and must be refused.
+    pub const fn must_arrive(self) -> bool {
+        matches!(self, Self::Callback | Self::Duplicate)
+    }
+}
+
+impl From<Refused> for Kind {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Stale => Self::Stale,
+            Refused::Future => Self::Future,
+            Refused::BadSignature => Self::BadSignature,
+            Refused::Unsigned => Self::Unsigned,
+            Refused::Oversize => Self::Oversize,
+        }
+    }
+}
+
+/// What came back for one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reply {
+    /// An HTTP answer: its status and the beginning of its body.
+    Answer {
+        /// The status code.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// The connection was closed on purpose before the answer was read.
+    Dropped,
+    /// No answer came in time.
+    TimedOut,
+    /// No connection could be made.
+    Unreachable(String),
+    /// The connection failed before the answer was complete.
+    Broken(String),
+}
+
+impl Reply {
+    /// Whether ZEGOCLOUD would take it for success: any 2xx, whatever the body.
+    pub const fn is_success(&self) -> bool {
+        matches!(
+            self,
+            Self::Answer {
+                status: 200..=299,
+                ..
+            }
+        )
+    }
+}
+
+/// One attempt; times are counted from the beginning of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// When the request was sent.
+    pub sent: Duration,
+    /// When it was known what became of it.
+    pub ended: Duration,
+    /// What became of it.
+    pub reply: Reply,
+}
+
+impl Attempt {
+    /// An attempt.
+    pub const fn new(sent: Duration, ended: Duration, reply: Reply) -> Self {
+        Self { sent, ended, reply }
+    }
+}
+
+/// What became of a request in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It had to arrive, and was answered with a 2xx.
+    Delivered,
+    /// It had to arrive, and six attempts were in vain.
+    Lost,
+    /// It had to be refused, and was.
+    Refused,
+    /// It had to be refused, and was answered with a 2xx.
+    WronglyAccepted,
+    /// It had to be refused, and nobody has answered: that proves nothing.
+    Unanswered,
+}
+
+impl Verdict {
+    /// Its name in the output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+            Self::WronglyAccepted => "wrongly_accepted",
+            Self::Unanswered => "unanswered",
+        }
+    }
+
+    /// Whether all is as it should be.
+    pub const fn is_fine(self) -> bool {
+        matches!(self, Self::Delivered | Self::Refused)
+    }
+}
+
+/// What follows an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// Send it again at this time.
+    Retry(Duration),
+    /// That was all.
+    Done(Verdict),
+}
+
+/// Decides what follows after these attempts, of which there is one at least.
+///
+/// ```
+/// use std::time::Duration;
+/// use zego_record_cli::send::{Attempt, Kind, Next, Reply, Schedule, Verdict, next};
+///
+/// let attempt = |status| {
+///     let reply = Reply::Answer { status, body: String::new() };
+///     Attempt::new(Duration::ZERO, Duration::ZERO, reply)
+/// };
+/// let schedule = Schedule::new(1.0).unwrap();
+/// let retry = Next::Retry(Duration::from_secs(2));
+/// assert_eq!(next(Kind::Callback, &[attempt(500)], schedule), retry);
+/// assert_eq!(next(Kind::Callback, &[attempt(500), attempt(204)], schedule), Next::Done(Verdict::Delivered));
+/// assert_eq!(next(Kind::Tampered, &[attempt(200)], schedule), Next::Done(Verdict::WronglyAccepted));
+/// ```
+pub fn next(kind: Kind, attempts: &[Attempt], schedule: Schedule) -> Next {
+    let Some(last) = attempts.last() else {
+        return Next::Retry(Duration::ZERO);
+    };
+    if !kind.must_arrive() {
+        return Next::Done(judge_refusal(kind, &last.reply));
+    }
+    if last.reply.is_success() {
+        return Next::Done(Verdict::Delivered);
+    }
+    match schedule.retry_at(attempts.len(), last.sent, last.ended) {
+        Some(at) => Next::Retry(at),
+        None => Next::Done(Verdict::Lost),
+    }
+}
+
+fn judge_refusal(kind: Kind, reply: &Reply) -> Verdict {
+    match reply {
+        reply if reply.is_success() => Verdict::WronglyAccepted,
+        Reply::Answer { .. } => Verdict::Refused,
+        // Who is sent too much may hang up without a word.
+        Reply::Broken(_) if matches!(kind, Kind::Oversize) => Verdict::Refused,
+        Reply::Dropped | Reply::TimedOut | Reply::Unreachable(_) | Reply::Broken(_) => {
+            Verdict::Unanswered
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16) -> Reply {
+        Reply::Answer {
+            status,
+            body: String::new(),
+        }
+    }
+
+    fn attempts(replies: &[Reply]) -> Vec<Attempt> {
+        let second = Duration::from_secs(1);
+        let attempt = |reply: &Reply| Attempt::new(second, second, reply.clone());
+        replies.iter().map(attempt).collect()
+    }
+
+    #[test]
+    fn what_must_arrive_is_repeated_until_any_2xx() {
+        let retry = |seconds: u64| Next::Retry(Duration::from_secs(1 + seconds));
+        let failures = [
+            answer(500),
+            answer(409),
+            answer(302),
+            Reply::TimedOut,
+            Reply::Dropped,
+            Reply::Broken("reset".to_owned()),
+        ];
+        let schedule = Schedule::new(1.0).unwrap();
+        for kind in [Kind::Callback, Kind::Duplicate] {
+            for (count, gap) in [(1, 2), (2, 4), (3, 8), (4, 16), (5, 32)] {
+                let attempts = attempts(&failures[..count]);
+                assert_eq!(next(kind, &attempts, schedule), retry(gap), "{count}");
+            }
+            let lost = Next::Done(Verdict::Lost);
+            assert_eq!(next(kind, &attempts(&failures), schedule), lost);
+            for status in [200, 201, 204, 299] {
+                let attempts = attempts(&[answer(199), answer(300), answer(status)]);
+                let delivered = Next::Done(Verdict::Delivered);
+                assert_eq!(next(kind, &attempts, schedule), delivered, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_must_be_refused_is_sent_once() {
+        let broken = || Reply::Broken("reset".to_owned());
+        let unreachable = || Reply::Unreachable("refused".to_owned());
+        for (kind, reply, expected) in [
+            (Kind::Unsigned, answer(401), Verdict::Refused),
+            (Kind::BadSignature, answer(500), Verdict::Refused),
+            (Kind::Stale, answer(200), Verdict::WronglyAccepted),
+            (Kind::Future, answer(204), Verdict::WronglyAccepted),
+            (Kind::Tampered, answer(200), Verdict::WronglyAccepted),
+            (Kind::Tampered, answer(422), Verdict::Refused),
+            (Kind::Tampered, broken(), Verdict::Unanswered),
+            (Kind::Unsigned, unreachable(), Verdict::Unanswered),
+            (Kind::Unsigned, Reply::TimedOut, Verdict::Unanswered),
+            (Kind::Oversize, answer(413), Verdict::Refused),
+            (Kind::Oversize, broken(), Verdict::Refused),
+            (Kind::Oversize, unreachable(), Verdict::Unanswered),
+            (Kind::Oversize, answer(200), Verdict::WronglyAccepted),
+        ] {
+            let schedule = Schedule::new(1.0).unwrap();
+            let next = next(kind, &attempts(std::slice::from_ref(&reply)), schedule);
+            assert_eq!(next, Next::Done(expected), "{kind:?} {reply:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_is_fine_only_if_nothing_went_astray() {
+        for (verdict, fine) in [
+            (Verdict::Delivered, true),
+            (Verdict::Refused, true),
+            (Verdict::Lost, false),
+            (Verdict::WronglyAccepted, false),
+            (Verdict::Unanswered, false),
+        ] {
+            assert_eq!(verdict.is_fine(), fine, "{verdict:?}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The wrong forms of a secret and of the two signed texts.
+
+use std::fmt::Write as _;
+
+use zeroize::Zeroizing;
+
+use super::mistakes::Variant;
+use crate::secrets::Secret;
+
+/// The two texts that are signed along with the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Texts {
+    pub(super) timestamp: String,
+    pub(super) nonce: String,
+}
+
+type Bytes = Zeroizing<Vec<u8>>;
+
+pub(super) fn secret_variants(configured: &[Secret], others: &[Secret]) -> Vec<Variant<Bytes>> {
+    let mut variants = Vec::new();
+    for secret in configured {
+        variants.push(Variant::right(bytes(secret.text())));
+    }
+    for secret in others {
+        variants.push(Variant::wrong(
+            bytes(secret.text()),
+            "other_secret",
+            format!("the signature was made with {}", secret.name()),
+            "configure the project's CallbackSecret on both sides: it is neither the ServerSecret nor the AppSign",
+        ));
+    }
+    for secret in configured.iter().chain(others) {
+        add_changed(secret, &mut variants);
+    }
+    variants
+}
+
+fn add_changed(secret: &Secret, variants: &mut Vec<Variant<Bytes>>) {
+    let (name, text) = (secret.name(), secret.text());
+    let mut add = |changed: &str, mistake, how: &str, fix| {
+        if changed != text && !changed.is_empty() {
+            let what = format!("the signature was made with {name} {how}");
+            variants.push(Variant::wrong(bytes(changed), mistake, what, fix));
+        }
+    };
+
+    let trim = "remove the white space around the secret, a line break is often copied along";
+    add(
+        text.trim(),
+        "secret_white_space",
+        "without the white space around it",
+        trim,
+    );
+    for (end, how) in [
+        ("\n", "and a line break after it"),
+        ("\r\n", "and a line break after it"),
+        (" ", "and a space after it"),
+    ] {
+        let longer = Zeroizing::new(format!("{text}{end}"));
+        add(&longer, "secret_white_space", how, trim);
+    }
+
+    let quotes =
+        "remove the quotes around the secret, they belong to the shell or to the file format";
+    add(
+        text.trim_matches(['"', '\'']),
+        "secret_quotes",
+        "without the quotes around it",
+        quotes,
+    );
+    for quote in ['"', '\''] {
+        let quoted = Zeroizing::new(format!("{quote}{text}{quote}"));
+        add(&quoted, "secret_quotes", "in quotes", quotes);
+    }
+
+    let case = "copy the secret from the ZEGOCLOUD console as it is, upper and lower case matter";
+    let upper = Zeroizing::new(text.to_uppercase());
+    add(&upper, "secret_case", "in upper case", case);
+    let lower = Zeroizing::new(text.to_lowercase());
+    add(&lower, "secret_case", "in lower case", case);
+
+    if let Some(half) = text.get(..text.len() / 2) {
+        add(
+            half,
+            "secret_half",
+            "cut to its first half",
+            "copy the whole CallbackSecret from the ZEGOCLOUD console; half an AppSign is none",
+        );
+    }
+
+    let encoding =
+        "decode the secret once, or don't encode it: it is signed as the console shows it";
+    let encoded = Zeroizing::new(percent_encode(text));
+    add(
+        &encoded,
+        "secret_percent_encoded",
+        "percent-encoded",
+        encoding,
+    );
+    if let Some(decoded) = percent_decode(text).map(Zeroizing::new) {
+        add(
+            &decoded,
+            "secret_percent_encoded",
+            "percent-decoded",
+            encoding,
+        );
+    }
+    if let Ok(decoded) = hex::decode(text) {
+        variants.push(Variant::wrong(
+            Zeroizing::new(decoded),
+            "secret_hex_decoded",
+            format!("the signature was made with the bytes that the digits of {name} stand for"),
+            "sign with the secret's text, and not with what its hexadecimal digits stand for",
+        ));
+    }
+}
+
+pub(super) fn text_variants(timestamp: &str, nonce: &str) -> Vec<Variant<Texts>> {
+    let texts = |timestamp: &str, nonce: &str| Texts {
+        timestamp: timestamp.to_owned(),
+        nonce: nonce.to_owned(),
+    };
+    let mut variants = vec![Variant::right(texts(timestamp, nonce))];
+    let mut add = |changed: Texts, name, what: String, fix| {
+        if changed.timestamp != timestamp || changed.nonce != nonce {
+            variants.push(Variant::wrong(changed, name, what, fix));
+        }
+    };
+
+    let milliseconds = format!("{timestamp}000");
+    add(
+        texts(&milliseconds, nonce),
+        "milliseconds",
+        format!("the timestamp was signed in milliseconds, as {milliseconds}"),
+        "sign the timestamp in seconds, ten digits, exactly as it is sent",
+    );
+    if let Some(seconds) = timestamp.get(..10).filter(|_| timestamp.len() == 13) {
+        add(
+            texts(seconds, nonce),
+            "milliseconds",
+            "the timestamp is sent in milliseconds and was signed in seconds".to_owned(),
+            "send the timestamp in seconds, ten digits, exactly as it is signed",
+        );
+    }
+
+    let numbers = "keep timestamp and nonce as texts from the wire to the digest, never as floating-point numbers";
+    let times = number_forms(timestamp);
+    let nonces = number_forms(nonce);
+    for time in &times {
+        let what = format!("the timestamp was signed as {time}");
+        add(texts(time, nonce), "number_format", what, numbers);
+    }
+    for number in &nonces {
+        let what = format!("the nonce was signed as {number}");
+        add(texts(timestamp, number), "number_format", what, numbers);
+    }
+    for (time, number) in times.iter().zip(&nonces) {
+        let what = format!("timestamp and nonce were signed as {time} and {number}");
+        add(texts(time, number), "number_format", what, numbers);
+    }
+
+    let encoding =
+        "sign the decoded texts: decode a form once before anything else is done with it";
+    let encoded = texts(&percent_encode(timestamp), &percent_encode(nonce));
+    let what = "timestamp and nonce were signed while still percent-encoded".to_owned();
+    add(encoded, "percent_encoded", what, encoding);
+    if let (Some(timestamp), Some(nonce)) = (percent_decode(timestamp), percent_decode(nonce)) {
+        let what =
+            "timestamp and nonce are sent percent-encoded and were signed decoded".to_owned();
+        add(texts(&timestamp, &nonce), "percent_encoded", what, encoding);
+    }
+    variants
+}
+
+/// How a number looks after a floating-point type in one of the usual languages has printed it. Each
+/// text has the same forms in the same order, so that two can be paired. What is a floating-point
+/// number already has one more form: its digits.
+fn number_forms(text: &str) -> Vec<String> {
+    let Ok(number) = text.parse::<f64>() else {
+        return Vec::new();
+    };
+    if !number.is_finite() || number < 0.0 {
+        return Vec::new();
+    }
+    // Rust prints the fewest digits that read back as the same number, as those languages do.
+    let shortest = format!("{number:e}");
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let with_point = if mantissa.contains('.') {
+        mantissa.to_owned()
+    } else {
+        format!("{mantissa}.0")
+    };
+    let six_digits = format!("{number:.5e}");
+    let (short, short_exponent) = six_digits.split_once('e').unwrap_or((&six_digits, "0"));
+    let short = short.trim_end_matches('0').trim_end_matches('.');
+    vec![
+        format!("{number}.0"),
+        format!("{number}.000000"),
+        format!("{mantissa}e+{exponent:0>2}"),
+        format!("{mantissa}e{exponent}"),
+        format!("{with_point}E+{exponent}"),
+        format!("{with_point}E{exponent}"),
+        format!("{short}e+{short_exponent:0>2}"),
+        format!("{number}"),
+        format!("{number:.0}"),
+    ]
+}
+
+/// What is wrong with texts that are signed but not in the syntax that a receiver insists on.
+pub(super) fn syntax_mistakes(timestamp: &str, nonce: &str) -> Vec<super::mistakes::Mistake> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let texts = Texts {
+        timestamp: timestamp.to_owned(),
+        nonce: nonce.to_owned(),
+    };
+    let found = if timestamp.len() == 13 && digits(timestamp) {
+        Variant::wrong(
+            texts,
+            "milliseconds",
+            "the timestamp is in milliseconds",
+            "sign and send the timestamp in seconds, ten digits",
+        )
+    } else if timestamp.contains('%') || nonce.contains('%') {
+        Variant::wrong(
+            texts,
+            "percent_encoded",
+            "timestamp or nonce is still percent-encoded",
+            "decode the fields once before they are put into the body",
+        )
+    } else if !digits(timestamp) && timestamp.parse::<f64>().is_ok() {
+        Variant::wrong(
+            texts,
+            "number_format",
+            "the timestamp was written as a floating-point number",
+            "keep the timestamp as text or as an integer, never as a floating-point number",
+        )
+    } else if nonce.len() == 10 && digits(nonce) && timestamp.len() != 10 {
+        Variant::wrong(
+            texts,
+            "swapped",
+            "timestamp and nonce are swapped: the nonce looks like a time, the timestamp does not",
+            "send the time as timestamp and the random text as nonce; sorting hides the mistake from the signature",
+        )
+    } else {
+        return Vec::new();
+    };
+    found.mistake.into_iter().collect()
+}
+
+fn bytes(text: &str) -> Bytes {
+    Zeroizing::new(text.as_bytes().to_vec())
+}
+
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// `None` if there is nothing to decode, or nothing that can be.
+fn percent_decode(text: &str) -> Option<String> {
+    let (first, rest) = text.split_once('%')?;
+    let mut decoded = Zeroizing::new(first.as_bytes().to_vec());
+    for part in rest.split('%') {
+        let (digits, plain) = part.split_at_checked(2)?;
+        decoded.extend(hex::decode(digits).ok()?);
+        decoded.extend(plain.bytes());
+    }
+    String::from_utf8(decoded.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_look_as_other_languages_print_them() {
+        // Python, C and C++ with six decimals, Go, JavaScript, PHP, Java, C and C++ by default.
+        for (text, expected) in [
+            (
+                "1760001893",
+                [
+                    "1760001893.0",
+                    "1760001893.000000",
+                    "1.760001893e+09",
+                    "1.760001893e9",
+                    "1.760001893E+9",
+                    "1.760001893E9",
+                    "1.76e+09",
+                ],
+            ),
+            (
+                "5285890813218549789",
+                [
+                    "5285890813218550000.0",
+                    "5285890813218550000.000000",
+                    "5.28589081321855e+18",
+                    "5.28589081321855e18",
+                    "5.28589081321855E+18",
+                    "5.28589081321855E18",
+                    "5.28589e+18",
+                ],
+            ),
+        ] {
+            assert_eq!(number_forms(text)[..7], expected, "{text}");
+        }
+        assert!(number_forms("1.760001893e+09").contains(&"1760001893".to_owned()));
+        assert!(number_forms("5285890813218549789").contains(&"5285890813218550000".to_owned()));
+        assert!(number_forms("5285890813218549789").contains(&"5285890813218549760".to_owned()));
+        for text in ["", "abc", "NaN", "inf", "-1", "1e400"] {
+            assert!(number_forms(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percent_encoding_goes_both_ways() {
+        assert_eq!(percent_encode("a+b=é"), "a%2Bb%3D%C3%A9");
+        assert_eq!(percent_decode("a%2Bb%3d%C3%A9").as_deref(), Some("a+b=é"));
+        for text in ["plain", "%", "%2", "%zz", "%ff", "%é"] {
+            assert_eq!(percent_decode(text), None, "{text}");
+        }
+    }
+}
