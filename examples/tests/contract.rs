@@ -102,35 +102,26 @@ fn read(from: &mut impl Read) -> String {
     text
 }
 
-/// Built here, since a test has no other way to find an example of the same profile.
 fn command(name: &str) -> Command {
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "-p",
-            "zego-record-examples",
-            "--example",
-            name,
-        ])
-        .status()
-        .unwrap();
-    assert!(built.success());
-    let mut path = PathBuf::from(
-        std::env::current_exe()
-            .unwrap()
-            .parent()
-            .unwrap()
-            .parent()
-            .unwrap(),
-    );
-    path.extend(["examples", name]);
-    let mut command = Command::new(path);
+    let example = ["-p", "zego-record-examples", "--example", name];
+    let mut command = Command::new(built(&example, &format!("examples/{name}")));
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// Built here, since a test has no other way to find a program of another package and the same profile.
+fn built(package: &[&str], program: &str) -> PathBuf {
+    let build = Command::new(env!("CARGO"))
+        .args(["build", "--quiet"])
+        .args(package)
+        .status()
+        .unwrap();
+    assert!(build.success());
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join(program)
 }
 
 fn run_to_end(name: &str, variables: &[(&str, &str)]) -> Output {
@@ -227,6 +218,34 @@ async fn a_duplicate_writes_nothing_and_an_old_secret_still_works() {
         }
         let (written, _) = example.stop("-INT");
         assert_eq!(written.len(), 1, "{name}");
+    }
+}
+
+/// One in ten is sent twice, one in twenty has its answer dropped, one in fifty is tampered with.
+#[test]
+fn ten_thousand_callbacks_under_bad_conditions_are_each_handled_once() {
+    let sender = built(&["-p", "zego-record-cli"], "zego-record");
+    for name in EXAMPLES {
+        let example = Example::start(name);
+        let url = format!("http://{}/zego/record", example.address);
+        let sent = Command::new(&sender)
+            .args(["send", &url, "--count", "10000", "--concurrency", "32"])
+            .args(["--seed", "7", "--speed", "20"])
+            .args(["--fault", "duplicate:0.1"])
+            .args(["--fault", "drop-answer:0.05"])
+            .args(["--fault", "tamper:0.02"])
+            .env("ZEGO_CALLBACK_SECRET", SECRET)
+            .output()
+            .unwrap();
+        let report = String::from_utf8(sent.stdout).unwrap();
+        assert_eq!(sent.status.code(), Some(0), "{name}: {report}");
+        assert!(report.contains(", 0 lost"), "{name}: {report}");
+        assert!(
+            report.contains(" 0 wrongly accepted, 0 unanswered"),
+            "{name}: {report}"
+        );
+        let (written, _) = example.stop("-TERM");
+        assert_eq!(written.len(), 10_000, "{name}");
     }
 }
 
