@@ -24,6 +24,37 @@
 //! functions on plain data; [`send::Sender`] is generic over its transport and runs on tokio's clock,
 //! which a test can stop.
 //!
+//! # Example
+//!
+//! A captured body that is accepted, and the same body with another secret, which is refused:
+//!
+//! ```
+//! use zego_record_cli::{Io, Status, run};
+//!
+//! let verify = |secret: &str, body: &str| {
+//!     let (mut out, mut err) = (Vec::new(), Vec::new());
+//!     let mut io = Io {
+//!         input: &mut body.as_bytes(),
+//!         out: &mut out,
+//!         err: &mut err,
+//!         out_color: false,
+//!         err_color: false,
+//!         progress: false,
+//!     };
+//!     let status = run(["zego-record", "verify", "--any-age", "--secret", secret], &mut io);
+//!     (status, String::from_utf8(out).unwrap())
+//! };
+//! let body = r#"{"event":"record","appid":"1","stream_alias":"a","replay_url":"u","begin_time":"1","end_time":"2",
+//!     "timestamp":"1470820198","nonce":"123412","signature":"5bd59fd62953a8059fb7eaba95720f66d19e4517"}"#;
+//!
+//! let (status, said) = verify("secret", body);
+//! assert_eq!(status, Status::Fine, "{said}");
+//!
+//! let (status, said) = verify("another", body);
+//! assert_eq!(status, Status::CheckFailed);
+//! assert!(said.contains("bad_signature (401)"), "{said}");
+//! ```
+//!
 //! # What is never printed
 //!
 //! Secrets, and signatures, except the one that `sign` was asked for.

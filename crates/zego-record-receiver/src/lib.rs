@@ -56,8 +56,8 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `tracing` | one span for every callback; refusals and faults as events |
-//! | `metrics` | counters and the number of handlers in flight through the `metrics` facade |
+//! | `tracing` | a span `zego_record_callback` for every callback that was verified, with `event_id`, `appid`, `stream`, `attempt` and `verdict`; refusals (ten a second at most), failures and faults as events. The target of all is `zego_record` |
+//! | `metrics` | what [`Counters`] has, through the `metrics` facade: `zego_record_answers_total` by `verdict`, `zego_record_accepted_total`, `zego_record_signatures_reused_total`, `zego_record_guard_evictions_total`, `zego_record_guard_fallbacks_total`, `zego_record_store_evictions_total`, and the gauge `zego_record_handlers_in_flight` |
 
 mod abandoned;
 mod answer;

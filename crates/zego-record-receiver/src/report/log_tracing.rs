@@ -10,6 +10,9 @@ use zego_record_core::{OtherEvent, RecordCallback, Refusal, Verdict};
 use crate::delivery::HandlerError;
 use crate::store::StoreError;
 
+/// What to filter by; the same for all that this project logs.
+const TARGET: &str = "zego_record";
+
 /// One span for every callback that has passed verification and guard.
 #[derive(Debug)]
 pub(crate) struct CallbackSpan(Span);
@@ -17,6 +20,7 @@ pub(crate) struct CallbackSpan(Span);
 impl CallbackSpan {
     pub(crate) fn new(callback: &RecordCallback) -> Self {
         Self(info_span!(
+            target: TARGET,
             "zego_record_callback",
             event_id = callback.event_id(),
             appid = callback.appid(),
@@ -40,22 +44,21 @@ impl CallbackSpan {
 }
 
 pub(crate) fn refused(refusal: &Refusal, suppressed: u64) {
-    warn!(
-        verdict = refusal.kind().code(),
-        suppressed, "refused: {refusal}"
-    );
+    let verdict = refusal.kind().code();
+    warn!(target: TARGET, verdict, suppressed, "refused: {refusal}");
 }
 
 pub(crate) fn ignored(event: &OtherEvent) {
-    info!(event = event.name(), "ignored another event than record");
+    info!(target: TARGET, event = event.name(), "ignored another event than record");
 }
 
 pub(crate) fn signature_reused(refused: bool) {
-    error!(refused, "a signature came a second time with other content");
+    error!(target: TARGET, refused, "a signature came a second time with other content");
 }
 
 pub(crate) fn clock_skew(seconds: i64) {
     error!(
+        target: TARGET,
         seconds,
         "signed requests keep being refused for the same offset: this machine's clock is probably wrong"
     );
@@ -63,30 +66,29 @@ pub(crate) fn clock_skew(seconds: i64) {
 
 pub(crate) fn store_failed(what: &'static str, error: &StoreError) {
     let cause = error.source().map(ToString::to_string).unwrap_or_default();
-    error!(what, cause, "{error}");
+    error!(target: TARGET, what, cause, "{error}");
 }
 
 pub(crate) fn handler_failed(error: &HandlerError) {
-    warn!("the handler failed, ZEGOCLOUD will try again: {error}");
+    warn!(target: TARGET, "the handler failed, ZEGOCLOUD will try again: {error}");
 }
 
 pub(crate) fn handler_panicked() {
-    error!("the handler panicked, ZEGOCLOUD will try again");
+    error!(target: TARGET, "the handler panicked, ZEGOCLOUD will try again");
 }
 
 pub(crate) fn handler_timed_out(after: Duration) {
-    warn!(
-        after_s = after.as_secs_f64(),
-        "the handler was not done in time and was stopped"
-    );
+    let after_s = after.as_secs_f64();
+    warn!(target: TARGET, after_s, "the handler was not done in time and was stopped");
 }
 
 pub(crate) fn discarded(error: &HandlerError) {
-    info!("the handler discarded the callback: {error}");
+    info!(target: TARGET, "the handler discarded the callback: {error}");
 }
 
 pub(crate) fn abandoned(callback: &RecordCallback, verdict: Verdict) {
     error!(
+        target: TARGET,
         event_id = callback.event_id(),
         stream = callback.stream_alias(),
         verdict = verdict.code(),
