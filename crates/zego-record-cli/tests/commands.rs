@@ -312,11 +312,11 @@ fn help_and_version_are_results() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error_to_complain_about() {
-    let mut child = zego_record(&["send", "--help"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = zego_record(&["verify"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
+    // It has nothing to say before its input has ended, and then nobody listens any more.
+    drop(child.stdin.take());
     let said: Said = child.wait_with_output().unwrap().into();
     assert_eq!(said.err, "");
 }

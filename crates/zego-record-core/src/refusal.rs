@@ -121,6 +121,7 @@ pub(crate) enum Malformed {
     NotUtf8,
     Json { line: usize, column: usize },
     TooDeep,
+    TooManyFields,
     BrokenEscape,
     Twice(Field),
     WrongType(Field),
@@ -196,6 +197,9 @@ impl fmt::Display for Malformed {
                 )
             }
             Self::TooDeep => f.write_str("the body is nested too deeply"),
+            Self::TooManyFields => {
+                f.write_str("the body has too many fields that are not documented")
+            }
             Self::BrokenEscape => f.write_str("the body has a broken escape sequence"),
             Self::Twice(field) => write!(f, "the field {field} appears twice"),
             Self::WrongType(field) => {
@@ -239,6 +243,7 @@ mod tests {
             Malformed::NotUtf8,
             Malformed::Json { line: 1, column: 2 },
             Malformed::TooDeep,
+            Malformed::TooManyFields,
             Malformed::BrokenEscape,
             Malformed::Twice(Field::Nonce),
             Malformed::WrongType(Field::Nonce),

@@ -15,7 +15,7 @@ use crate::hooks::Abandoned;
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(64);
 
 /// So that a flood of failures cannot fill the memory: what is beyond is not watched.
-const MOST: usize = 4_096;
+const MOST: usize = 1_024;
 
 /// Callbacks that were answered with a failure, and whose retry is due.
 #[derive(Debug, Default)]

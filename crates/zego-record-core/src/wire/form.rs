@@ -12,7 +12,7 @@ pub(super) fn read(text: &str) -> Result<Fields<'_>, Malformed> {
         let value = percent::decode(value)?;
         match Field::from_name(&name) {
             Some(field) => fields.insert(field, Some(value))?,
-            None => fields.others.push((name, value)),
+            None => fields.push_other(name, value)?,
         }
     }
     Ok(fields)

@@ -42,13 +42,9 @@ pub(super) fn read(text: &str) -> Result<Fields<'_>, Malformed> {
                 Err(Malformed::WrongType(field))
             }
             (None, Scalar::Null) => Ok(()),
-            (None, Scalar::Text(text)) => {
-                fields.others.push((name, text));
-                Ok(())
-            }
+            (None, Scalar::Text(text)) => fields.push_other(name, text),
             (None, Scalar::Number(json) | Scalar::Bool(json) | Scalar::Container(json)) => {
-                fields.others.push((name, Cow::Borrowed(json)));
-                Ok(())
+                fields.push_other(name, Cow::Borrowed(json))
             }
         }
     })?;

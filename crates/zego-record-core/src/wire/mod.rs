@@ -26,6 +26,10 @@ pub enum WireForm {
     EncodedJson,
 }
 
+/// So many fields that the protocol does not define are kept. It bounds what a body without a signature
+/// can make us allocate, and is a hundred times what ZEGOCLOUD has ever been seen to send.
+const MAX_OTHERS: usize = 1_000;
+
 /// What a body holds: the documented fields by position, all others in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'a> {
@@ -62,6 +66,15 @@ impl<'a> Fields<'a> {
             return Err(Malformed::ControlCharacter(field));
         }
         self.known[field as usize] = text;
+        Ok(())
+    }
+
+    /// Takes in a field that the protocol does not define.
+    fn push_other(&mut self, name: Cow<'a, str>, text: Cow<'a, str>) -> Result<(), Malformed> {
+        if self.others.len() == MAX_OTHERS {
+            return Err(Malformed::TooManyFields);
+        }
+        self.others.push((name, text));
         Ok(())
     }
 
@@ -179,6 +192,18 @@ mod tests {
             replay_url(r#"{"replay_url":"https%3A%2F%2Fh%00"}"#),
             Err(Malformed::ControlCharacter(Field::ReplayUrl))
         );
+    }
+
+    #[test]
+    fn unknown_fields_are_kept_up_to_a_thousand() {
+        let form = |fields: usize| "a=b&".repeat(fields);
+        let json = |fields: usize| format!("{{{}\"nonce\":1}}", "\"a\":1,".repeat(fields));
+        for body in [form(1_000), json(1_000)] {
+            assert_eq!(read(body.as_bytes()).unwrap().1.others.len(), 1_000);
+        }
+        for body in [form(1_001), json(1_001)] {
+            assert_eq!(read(body.as_bytes()).unwrap_err(), Malformed::TooManyFields);
+        }
     }
 
     #[test]
