@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Once;
 use std::thread::JoinHandle;
 
 use serde_json::{Map, Value};
@@ -103,8 +104,7 @@ fn read(from: &mut impl Read) -> String {
 }
 
 fn command(name: &str) -> Command {
-    let example = ["-p", "zego-record-examples", "--example", name];
-    let mut command = Command::new(built(&example, &format!("examples/{name}")));
+    let mut command = Command::new(built(&format!("examples/{name}")));
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -112,14 +112,18 @@ fn command(name: &str) -> Command {
     command
 }
 
-/// Built here, since a test has no other way to find a program of another package and the same profile.
-fn built(package: &[&str], program: &str) -> PathBuf {
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .args(package)
-        .status()
-        .unwrap();
-    assert!(build.success());
+/// Built here, since a test has no other way to find a program of another package. With the features that
+/// the test run has, so that there is nothing left to do but to link.
+fn built(program: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--workspace", "--all-features"])
+            .args(["--examples", "--bins"])
+            .status()
+            .unwrap();
+        assert!(build.success());
+    });
     let test = std::env::current_exe().unwrap();
     test.parent().unwrap().parent().unwrap().join(program)
 }
@@ -224,7 +228,7 @@ async fn a_duplicate_writes_nothing_and_an_old_secret_still_works() {
 /// One in ten is sent twice, one in twenty has its answer dropped, one in fifty is tampered with.
 #[test]
 fn ten_thousand_callbacks_under_bad_conditions_are_each_handled_once() {
-    let sender = built(&["-p", "zego-record-cli"], "zego-record");
+    let sender = built("zego-record");
     for name in EXAMPLES {
         let example = Example::start(name);
         let url = format!("http://{}/zego/record", example.address);
