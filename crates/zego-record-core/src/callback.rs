@@ -184,7 +184,7 @@ impl RecordCallback {
         };
         let begin_time = time(Field::BeginTime)?;
         let end_time = time(Field::EndTime)?;
-        let extra_params = ExtraParams::new(fields.take(Field::ExtraParams).map(Cow::into_owned));
+        let extra_params = ExtraParams::new(fields.take_extra_params().map(Cow::into_owned));
         let others = owned(fields.others);
         Ok(Self(Arc::new(Parts {
             origin,
@@ -272,16 +272,20 @@ impl OtherEvent {
             Field::ReplayUrl,
             Field::BeginTime,
             Field::EndTime,
-            Field::ExtraParams,
         ];
         let mut all = Vec::new();
         for field in documented {
-            all.extend(
-                fields
-                    .take(field)
-                    .map(|text| (field.name().to_owned(), text.into_owned())),
-            );
+            all.extend(fields.take(field).map(|text| (field, text)));
         }
+        all.extend(
+            fields
+                .take_extra_params()
+                .map(|text| (Field::ExtraParams, text)),
+        );
+        let mut all: Vec<_> = all
+            .into_iter()
+            .map(|(field, text)| (field.name().to_owned(), text.into_owned()))
+            .collect();
         all.extend(owned(fields.others));
         Self { name, fields: all }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::wire::{Scalar, has_control_character, read_object};
+use crate::wire::{Value, has_control_character, read_object};
 
 /// What the CDN vendor adds to a callback.
 ///
@@ -201,19 +201,15 @@ impl<'a> Members<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let mut members = Self::default();
         let mut unclear = false;
-        let read = read_object(text, &mut |name, value| {
+        let read = read_object(text, |name, value| {
             let Some(member) = members.by_name(&name) else {
                 return Ok(());
             };
-            match Scalar::read(value)? {
-                Scalar::Text(text) if !has_control_character(&text) => {
+            match value.scalar_text()? {
+                Some(text) if !has_control_character(&text) => {
                     unclear |= member.replace(text).is_some();
                 }
-                Scalar::Number(digits) => {
-                    unclear |= member.replace(Cow::Borrowed(digits)).is_some();
-                }
-                Scalar::Null => {}
-                Scalar::Text(_) | Scalar::Bool(_) | Scalar::Container(_) => unclear = true,
+                text => unclear |= text.is_some() || value != Value::Null,
             }
             Ok(())
         });

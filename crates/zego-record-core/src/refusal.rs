@@ -119,7 +119,7 @@ pub(crate) enum Reason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
     NotUtf8,
-    Json { line: usize, column: usize },
+    Json { offset: usize },
     TooDeep,
     TooManyFields,
     BrokenEscape,
@@ -190,10 +190,10 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => f.write_str("the body is not valid UTF-8"),
-            Self::Json { line, column } => {
+            Self::Json { offset } => {
                 write!(
                     f,
-                    "the body is no single JSON object: error at line {line}, column {column}"
+                    "the body is no single JSON object: error at byte {offset}"
                 )
             }
             Self::TooDeep => f.write_str("the body is nested too deeply"),
@@ -241,7 +241,7 @@ mod tests {
     fn all() -> Vec<Refusal> {
         let malformed = [
             Malformed::NotUtf8,
-            Malformed::Json { line: 1, column: 2 },
+            Malformed::Json { offset: 2 },
             Malformed::TooDeep,
             Malformed::TooManyFields,
             Malformed::BrokenEscape,

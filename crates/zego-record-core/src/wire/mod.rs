@@ -3,13 +3,17 @@
 //! The documentation names JSON and form bodies and hints at a JSON body that is percent-encoded as a
 //! whole; it does not name a Content-Type. So the first byte decides, and headers are never asked.
 
+mod canonical;
+mod escape;
 mod form;
 mod json;
 mod percent;
+mod scan;
 
 use std::borrow::Cow;
 
-pub(crate) use json::{Scalar, canonical, read_object};
+pub(crate) use canonical::canonical;
+pub(crate) use scan::{Value, read_object};
 
 use crate::field::Field;
 use crate::refusal::Malformed;
@@ -35,6 +39,9 @@ const MAX_OTHERS: usize = 1_000;
 pub(crate) struct Fields<'a> {
     known: [Option<Cow<'a, str>>; Field::COUNT],
     seen: [bool; Field::COUNT],
+    /// The `extra_params` of nearly every JSON body, valid but not yet decoded: nobody needs it before
+    /// the signature is right, and decoding takes memory.
+    escaped_extra_params: Option<&'a str>,
     pub(crate) others: Vec<OtherField<'a>>,
 }
 
@@ -56,16 +63,46 @@ impl<'a> Fields<'a> {
         self.known[field as usize].take()
     }
 
+    pub(crate) fn take_extra_params(&mut self) -> Option<Cow<'a, str>> {
+        // Its escapes were checked when it was inserted.
+        let decoded = self
+            .escaped_extra_params
+            .take()
+            .map(|raw| escape::decode(raw).unwrap_or_default());
+        decoded
+            .map(Cow::Owned)
+            .or_else(|| self.take(Field::ExtraParams))
+    }
+
     /// Takes in a documented field; `None` is JSON's null, which counts as absent.
     fn insert(&mut self, field: Field, text: Option<Cow<'a, str>>) -> Result<(), Malformed> {
-        if std::mem::replace(&mut self.seen[field as usize], true) {
-            return Err(Malformed::Twice(field));
-        }
+        self.see(field)?;
         let text = text.map(|text| decode_where_documented(field, text));
         if text.as_deref().is_some_and(has_control_character) {
             return Err(Malformed::ControlCharacter(field));
         }
         self.known[field as usize] = text;
+        Ok(())
+    }
+
+    /// Takes in the inside of a JSON string with escapes.
+    fn insert_escaped_extra_params(&mut self, raw: &'a str) -> Result<(), Malformed> {
+        // Only these can stand for a text that is to be percent-decoded.
+        if raw.starts_with(['%', '\\']) {
+            return self.insert(Field::ExtraParams, Some(Cow::Owned(escape::decode(raw)?)));
+        }
+        self.see(Field::ExtraParams)?;
+        if escape::check(raw)?.0 {
+            return Err(Malformed::ControlCharacter(Field::ExtraParams));
+        }
+        self.escaped_extra_params = Some(raw);
+        Ok(())
+    }
+
+    fn see(&mut self, field: Field) -> Result<(), Malformed> {
+        if std::mem::replace(&mut self.seen[field as usize], true) {
+            return Err(Malformed::Twice(field));
+        }
         Ok(())
     }
 
@@ -78,11 +115,13 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    fn into_owned(self) -> Fields<'static> {
+    fn into_owned(mut self) -> Fields<'static> {
+        self.known[Field::ExtraParams as usize] = self.take_extra_params();
         let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
         Fields {
             known: self.known.map(|text| text.map(own)),
             seen: self.seen,
+            escaped_extra_params: None,
             others: self
                 .others
                 .into_iter()
@@ -132,10 +171,18 @@ fn starts_with_encoded(text: &str, prefix: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
-/// As `char::is_control`, with a quick way past plain ASCII.
+/// As `char::is_control`. All bytes are looked at together, many at a time: plain ASCII, which is nearly
+/// everything that comes, is done with that.
 pub(crate) fn has_control_character(text: &str) -> bool {
-    text.bytes().any(|byte| byte < 0x20 || byte == 0x7f)
-        || (!text.is_ascii() && text.contains(char::is_control))
+    let (control, beyond_ascii) = text
+        .bytes()
+        .fold((false, false), |(control, beyond), byte| {
+            (
+                control | (byte < 0x20) | (byte == 0x7f),
+                beyond | (byte >= 0x80),
+            )
+        });
+    control || (beyond_ascii && text.contains(char::is_control))
 }
 
 #[cfg(test)]

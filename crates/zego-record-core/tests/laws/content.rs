@@ -1,9 +1,12 @@
 //! What a callback says, whatever form it comes in.
 
 use proptest::prelude::*;
-use zego_record_core::RecordCallback;
+use zego_record_core::{RecordCallback, Verdict};
 
-use crate::support::{Fields, Value, bodies, config, content, form, json, number, read, unknown};
+use crate::support::{
+    Fields, Value, bodies, config, content, form, json, known_text, number, quote, read, refused,
+    unknown,
+};
 
 proptest! {
     #![proptest_config(config(300))]
@@ -19,22 +22,52 @@ proptest! {
     }
 
     #[test]
-    fn strings_numbers_objects_null_and_order_make_no_difference(
-        content in content(),
-        seed in any::<prop::sample::Index>(),
-    ) {
+    fn strings_numbers_objects_and_null_make_no_difference(content in content()) {
         let strings: Fields = content
             .iter()
             .map(|(name, value)| (name.clone(), Value::Text(value.text().to_owned())))
             .collect();
-        let mut rotated = content.clone();
-        // Documented names come first and are unique; the order of a repeated name means something.
-        rotated[..6].rotate_left(seed.index(6));
-        rotated.push(("nothing".to_owned(), Value::Json("null".to_owned())));
+        let mut with_null = content.clone();
+        with_null.push(("nothing".to_owned(), Value::Json("null".to_owned())));
         let expected = read(&json(&content));
-        for body in [json(&strings), form(&strings), json(&rotated)] {
+        for body in [json(&strings), form(&strings), json(&with_null)] {
             prop_assert_eq!(read(&body).delivery_key(), expected.delivery_key());
             prop_assert_eq!(printed(&read(&body)), printed(&expected));
+        }
+    }
+
+    #[test]
+    fn the_order_of_names_makes_no_difference(content in content()) {
+        let mut sorted = content.clone();
+        // Stable, since the order among fields of the same name means something.
+        sorted.sort_by(|(a, _), (b, _)| b.cmp(a));
+        for body in bodies(&sorted) {
+            prop_assert_eq!(read(&body).delivery_key(), read(&json(&content)).delivery_key());
+        }
+    }
+
+    #[test]
+    fn what_looks_encoded_is_decoded_once_and_nothing_else_is(rest in "[ -~é]{0,20}") {
+        let url = format!("https://{rest}");
+        let encoded: String = url.bytes().map(|byte| match byte {
+            b'a'..=b'z' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        }).collect();
+        let replaced = |text: &str| {
+            let mut fields = with(vec![("new".to_owned(), Value::Text(text.to_owned()))]);
+            for name in ["stream_alias", "replay_url"] {
+                fields.retain(|(other, _)| other != name);
+                fields.push((name.to_owned(), Value::Text(text.to_owned())));
+            }
+            bodies(&fields).map(|body| read(&body))
+        };
+        for callback in replaced(&encoded) {
+            prop_assert_eq!(callback.replay_url(), url.clone());
+            prop_assert_eq!(callback.stream_alias(), encoded.clone());
+            prop_assert_eq!(callback.other_fields().next(), Some(("new", encoded.as_str())));
+        }
+        for callback in replaced(&url) {
+            prop_assert_eq!(callback.replay_url(), url.clone());
         }
     }
 
@@ -58,6 +91,75 @@ proptest! {
         let mut longer = content;
         longer.push(("one_more".to_owned(), Value::Text(String::new())));
         prop_assert_ne!(read(&json(&longer)).delivery_key(), key);
+    }
+
+    #[test]
+    fn an_object_may_be_spelled_in_any_way(
+        members in prop::collection::btree_map(any::<String>(), number(), 0..5),
+        name in prop::sample::select(vec!["extra_params", "new"]),
+    ) {
+        let spell = |quote: fn(&str) -> String, separator: &str, reversed: bool| {
+            let mut members: Vec<String> = members
+                .iter()
+                .map(|(name, number)| format!("{}{separator}:{number}", quote(name)))
+                .collect();
+            if reversed {
+                members.reverse();
+            }
+            format!("{{{separator}{}}}", members.join(&format!(",{separator}")))
+        };
+        let plain = spell(quote, "", false);
+        let unusual = spell(escape, "\n ", true);
+        let keys: Vec<_> = [Value::Json(plain.clone()), Value::Text(plain), Value::Json(unusual)]
+            .into_iter()
+            .map(|value| read(&json(&with(vec![(name.to_owned(), value)]))).delivery_key())
+            .collect();
+        prop_assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    }
+
+    #[test]
+    fn a_documented_field_is_never_there_twice(
+        content in content(),
+        position in any::<prop::sample::Index>(),
+        other in known_text(),
+    ) {
+        let mut doubled = content;
+        let name = doubled[position.index(6)].0.clone();
+        doubled.push((name, Value::Text(other)));
+        for body in bodies(&doubled) {
+            prop_assert_eq!(refused(&body), Verdict::Malformed, "{}", body);
+        }
+    }
+
+    #[test]
+    fn a_documented_field_holds_no_control_character(
+        mut content in content(),
+        position in any::<prop::sample::Index>(),
+        control in prop_oneof!["[\\x00-\\x1f]", "[\\x7f-\\u{9f}]"],
+        after in any::<prop::sample::Index>(),
+    ) {
+        let value = &mut content[position.index(6)].1;
+        let mut text = value.text().to_owned();
+        let mut at = after.index(text.len() + 1);
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        text.insert_str(at, &control);
+        *value = Value::Text(text);
+        for body in bodies(&content) {
+            prop_assert_eq!(refused(&body), Verdict::Malformed, "{}", body);
+        }
+    }
+
+    #[test]
+    fn no_letter_moves_from_a_text_to_its_name(letters in "[tj]{2,8}", at in any::<prop::sample::Index>()) {
+        let key = |at: usize| {
+            let (name, text) = letters.split_at(at);
+            let field = (format!("x{name}"), Value::Text(text.to_owned()));
+            read(&json(&with(vec![field]))).delivery_key()
+        };
+        let at = at.index(letters.len());
+        prop_assert_ne!(key(at), key(at + 1));
     }
 
     #[test]
@@ -102,6 +204,15 @@ fn with(unknown: Fields) -> Fields {
     ];
     let known = known.map(|(name, text)| (name.to_owned(), Value::Text(text.to_owned())));
     known.into_iter().chain(unknown).collect()
+}
+
+/// A JSON string with nothing but escapes.
+fn escape(text: &str) -> String {
+    let units: String = text
+        .encode_utf16()
+        .map(|unit| format!("\\u{unit:04x}"))
+        .collect();
+    format!("\"{units}\"")
 }
 
 fn printed(callback: &RecordCallback) -> serde_json::Value {

@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use zego_record_core::{
-    CallbackSecret, RecordCallback, Refusal, UnixSeconds, Verified, Verifier, sign,
+    CallbackSecret, RecordCallback, Refusal, UnixSeconds, Verdict, Verified, Verifier, sign,
 };
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const TIMESTAMP: &str = "1760001893";
 const NONCE: &str = "456789";
+const NOW: i64 = 1_760_001_900;
 
 /// Fields by name; names may repeat.
 pub(crate) type Fields = Vec<(String, Value)>;
@@ -73,8 +74,16 @@ pub(crate) fn body_with(timestamp: &str, nonce: &str, signature: &str) -> String
 
 /// The callback that a body reads as. It is signed and fresh, so any refusal is a failure.
 pub(crate) fn read(body: &str) -> RecordCallback {
-    let callback = record(&verifier(SECRET), body, 1_760_001_900);
+    let callback = record(&verifier(SECRET), body, NOW);
     callback.unwrap_or_else(|refusal| panic!("{refusal}: {body}"))
+}
+
+/// The verdict on a body that must be refused.
+pub(crate) fn refused(body: &str) -> Verdict {
+    match verifier(SECRET).verify(body.as_bytes(), UnixSeconds::new(NOW)) {
+        Err(refusal) => refusal.kind(),
+        Ok(verified) => panic!("accepted: {verified:?}"),
+    }
 }
 
 /// The content as JSON, as a form, and as encoded JSON.
