@@ -1,5 +1,6 @@
 //! The replay guard: one signature, one content.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,9 @@ use crate::report::gauge;
 use crate::store::{BoxFuture, StoreError};
 
 const DEFAULT_CAPACITY: usize = 131_072;
-/// Each has a lock of its own, and a table that is small enough to grow without a pause.
-const SHARDS: usize = 16;
+/// A shard has a lock of its own. It is so small that growing it, or removing everything in it at once,
+/// makes no pause that anybody notices, and nearly fills a table of 4,096 places, which has room for 3,584.
+const SHARD_CAPACITY: usize = 3_500;
 
 /// Remembers which content a signature came with.
 ///
@@ -92,8 +94,14 @@ pub struct MemoryGuard {
 struct Shard {
     contents: HashMap<[u8; 20], [u8; 16]>,
     /// In the order of arrival, which is the order of expiry but for the tolerance.
-    queue: VecDeque<([u8; 20], UnixSeconds)>,
+    queue: VecDeque<Arrival>,
     evictions: u64,
+}
+
+struct Arrival {
+    signature: [u8; 20],
+    /// Seconds in four bytes, which last until 2106, since this is kept for every signature.
+    keep_until: u32,
 }
 
 impl MemoryGuard {
@@ -104,10 +112,10 @@ impl MemoryGuard {
 
     /// A guard for so many signatures, at least one.
     pub fn with_capacity(capacity: usize) -> Self {
-        let shards = if capacity >= 64 * SHARDS { SHARDS } else { 1 };
+        let shards = capacity.div_ceil(SHARD_CAPACITY).max(1);
         Self {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
-            shard_capacity: capacity.max(1).div_ceil(shards),
+            shard_capacity: (capacity / shards).max(1),
         }
     }
 
@@ -128,7 +136,8 @@ impl MemoryGuard {
 
     /// As the trait's method, without a future around it.
     pub fn bind_now(&self, sighting: &Sighting) -> Binding {
-        let index = usize::from(sighting.signature[0]) % self.shards.len();
+        let [a, b, c, d, ..] = sighting.signature;
+        let index = u32::from_be_bytes([a, b, c, d]) as usize % self.shards.len();
         lock(&self.shards[index]).bind(sighting, self.shard_capacity)
     }
 
@@ -161,34 +170,41 @@ impl ReplayGuard for MemoryGuard {
 
 impl Shard {
     fn bind(&mut self, sighting: &Sighting, capacity: usize) -> Binding {
+        let now = whole_seconds(sighting.now);
         while self
             .queue
             .front()
-            .is_some_and(|(_, keep_until)| *keep_until < sighting.now)
+            .is_some_and(|oldest| oldest.keep_until < now)
         {
             self.remove_oldest();
         }
-        match self.contents.get(&sighting.signature) {
-            Some(content) if *content == sighting.content => return Binding::Same,
-            Some(_) => return Binding::Other,
-            None => {}
-        }
-        if self.queue.len() >= capacity {
+        match self.contents.entry(sighting.signature) {
+            Entry::Occupied(bound) if *bound.get() == sighting.content => return Binding::Same,
+            Entry::Occupied(_) => return Binding::Other,
+            Entry::Vacant(free) => free.insert(sighting.content),
+        };
+        self.queue.push_back(Arrival {
+            signature: sighting.signature,
+            keep_until: whole_seconds(sighting.keep_until),
+        });
+        if self.queue.len() > capacity {
             self.remove_oldest();
             self.evictions += 1;
             gauge::count(gauge::Event::GuardEviction);
         }
-        self.contents.insert(sighting.signature, sighting.content);
-        self.queue
-            .push_back((sighting.signature, sighting.keep_until));
         Binding::First
     }
 
     fn remove_oldest(&mut self) {
-        if let Some((signature, _)) = self.queue.pop_front() {
-            self.contents.remove(&signature);
+        if let Some(oldest) = self.queue.pop_front() {
+            self.contents.remove(&oldest.signature);
         }
     }
+}
+
+/// Seconds since the epoch, saturating at both ends.
+fn whole_seconds(time: UnixSeconds) -> u32 {
+    u32::try_from(time.get().max(0)).unwrap_or(u32::MAX)
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {

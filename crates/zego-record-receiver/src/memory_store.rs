@@ -1,8 +1,9 @@
 //! Deliveries in the memory of one process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,25 +19,36 @@ use crate::store::{
 const DEFAULT_CAPACITY: usize = 65_536;
 const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A shard has a lock of its own. It is so small that growing it, or cleaning all of it up, makes no pause
+/// that anybody notices, and nearly fills a table of 4,096 places, which has room for 3,584.
+const SHARD_CAPACITY: usize = 3_500;
+/// How many expired deliveries a claim removes from its own shard, and from another one in turn, so that
+/// shards that nobody asks for become empty as well.
+const SWEEP_OWN: usize = 2;
+const SWEEP_OTHER: usize = 8;
+
 /// The deliveries of one process, forgotten when it ends.
 ///
 /// Several receivers of a process may share one. It holds a bounded number of deliveries; when it is
-/// full, the delivery that finished first goes, never one that is running.
+/// full, the delivery that finished first goes, never one that is running. A store for more than a few
+/// thousand deliveries consists of parts that fill independently, so the first of a part goes then.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
-    capacity: usize,
     hasher: RandomState,
-    table: Mutex<Table>,
+    shards: Box<[Mutex<Shard>]>,
+    shard_capacity: usize,
+    next_sweep: AtomicUsize,
 }
 
+/// All deliveries about some of the recorded files.
 #[derive(Default)]
-struct Table {
+struct Shard {
     entries: HashMap<DeliveryKey, Entry>,
     /// The latest delivery about a file, by the hash of its event id.
-    latest: HashMap<u64, DeliveryKey>,
+    latest: HashMap<u64, KeyPrefix>,
     /// What is done or failed, in the order in which it became so. Retention is the same for all, so
-    /// this is also the order in which they expire.
-    finished: BTreeMap<u64, DeliveryKey>,
+    /// this is also the order in which they expire. A turn that is not its entry's any more is skipped.
+    finished: VecDeque<(u64, DeliveryKey)>,
     next_turn: u64,
     evictions: u64,
 }
@@ -44,9 +56,12 @@ struct Table {
 struct Entry {
     record: DeliveryRecord,
     event: u64,
-    /// Its place in `finished`.
-    turn: Option<u64>,
+    /// Its turn in `finished`; 0 while it runs.
+    turn: u64,
 }
+
+/// Enough of a key, which is a digest, to tell two deliveries about one file from each other.
+type KeyPrefix = [u8; 8];
 
 impl MemoryStore {
     /// A store for 65,536 deliveries.
@@ -56,11 +71,13 @@ impl MemoryStore {
 
     /// A store for so many deliveries, at least one.
     pub fn with_capacity(capacity: usize) -> Self {
+        let shards = capacity.div_ceil(SHARD_CAPACITY).max(1);
         Self {
             clock: Arc::new(SystemClock::new()),
-            capacity: capacity.max(1),
             hasher: RandomState::new(),
-            table: Mutex::default(),
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            shard_capacity: (capacity / shards).max(1),
+            next_sweep: AtomicUsize::new(0),
         }
     }
 
@@ -73,7 +90,7 @@ impl MemoryStore {
 
     /// How many deliveries it holds.
     pub fn len(&self) -> usize {
-        self.table().entries.len()
+        self.shards().map(|shard| shard.entries.len()).sum()
     }
 
     /// Whether it holds none.
@@ -81,30 +98,45 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // No panic can leave the table half-written: nothing between two writes of it can panic.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The shard of an event, which all deliveries about one file belong to.
+    fn shard(&self, event: u64) -> MutexGuard<'_, Shard> {
+        // The table inside hashes the event anew, so that a remainder of it is as good as any.
+        let shards = self.shards.len() as u64;
+        let index = usize::try_from(event % shards).unwrap_or_default();
+        lock(&self.shards[index])
+    }
+
+    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
+        self.shards.iter().map(lock)
+    }
+
+    fn sweep_another(&self, now: Duration) {
+        let turn = self.next_sweep.fetch_add(1, Ordering::Relaxed);
+        lock(&self.shards[turn % self.shards.len()]).remove_expired(now, SWEEP_OTHER);
     }
 
     fn claim_now(&self, claim: &Claim) -> ClaimOutcome {
         let event = self.hasher.hash_one(&claim.event_id);
         let now = self.clock.monotonic();
-        let mut table = self.table();
-        table.remove_expired(now, 2);
-        let known = table.entries.get(&claim.key).map(|entry| entry.record);
-        if known.is_none() && table.entries.len() >= self.capacity && !table.make_room(now) {
+        if self.shards.len() > 1 {
+            self.sweep_another(now);
+        }
+        let mut shard = self.shard(event);
+        shard.remove_expired(now, SWEEP_OWN);
+        let known = shard.entries.get(&claim.key).map(|entry| entry.record);
+        if known.is_none() && !shard.has_room(self.shard_capacity, now) {
             return ClaimOutcome::Full;
         }
-        let changed = table
+        let changed = shard
             .latest
             .get(&event)
-            .is_some_and(|latest| *latest != claim.key);
+            .is_some_and(|latest| *latest != prefix(&claim.key));
         let (record, outcome) = DeliveryRecord::claim(known, claim, changed, now);
         if let (Some(record), ClaimOutcome::Run(lease)) = (record, outcome) {
             if lease.epoch == 1 {
-                table.latest.insert(event, claim.key);
+                shard.latest.insert(event, prefix(&claim.key));
             }
-            table.put(claim.key, record, event);
+            shard.put(claim.key, record, event);
         }
         outcome
     }
@@ -112,14 +144,14 @@ impl MemoryStore {
     fn settle_now(&self, claim: &Claim, settlement: Settlement) -> Settled {
         let event = self.hasher.hash_one(&claim.event_id);
         let now = self.clock.monotonic();
-        let mut table = self.table();
-        let known = table.entries.get(&claim.key).map(|entry| entry.record);
+        let mut shard = self.shard(event);
+        let known = shard.entries.get(&claim.key).map(|entry| entry.record);
         let (record, settled) = DeliveryRecord::settle(known, claim, settlement, now);
         if let (Some(record), Settled::Applied) = (record, settled) {
-            if known.is_none() && table.entries.len() >= self.capacity && !table.make_room(now) {
+            if known.is_none() && !shard.has_room(self.shard_capacity, now) {
                 return Settled::Stale;
             }
-            table.put(claim.key, record, event);
+            shard.put(claim.key, record, event);
         }
         settled
     }
@@ -128,7 +160,7 @@ impl MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore")
-            .field("capacity", &self.capacity)
+            .field("capacity", &(self.shard_capacity * self.shards.len()))
             .finish_non_exhaustive()
     }
 }
@@ -155,9 +187,10 @@ impl DeliveryStore for MemoryStore {
     fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
         Box::pin(async {
             let now = self.clock.monotonic();
-            let mut table = self.table();
-            let removed = table.remove_expired(now, usize::MAX) + table.remove_abandoned(now);
-            Ok(removed as u64)
+            let purge = |mut shard: MutexGuard<'_, Shard>| {
+                shard.remove_expired(now, usize::MAX) + shard.remove_abandoned(now)
+            };
+            Ok(self.shards().map(purge).sum::<usize>() as u64)
         })
     }
 
@@ -166,57 +199,62 @@ impl DeliveryStore for MemoryStore {
     }
 
     fn evictions(&self) -> u64 {
-        self.table().evictions
+        self.shards().map(|shard| shard.evictions).sum()
     }
 }
 
-impl Table {
+impl Shard {
     fn put(&mut self, key: DeliveryKey, record: DeliveryRecord, event: u64) {
         let turn = match record.state {
-            DeliveryState::Running { .. } => None,
+            DeliveryState::Running { .. } => 0,
             DeliveryState::Done | DeliveryState::Failed => {
                 self.next_turn += 1;
-                self.finished.insert(self.next_turn, key);
-                Some(self.next_turn)
+                self.finished.push_back((self.next_turn, key));
+                self.next_turn
             }
         };
-        if let Some(before) = self.entries.insert(
-            key,
-            Entry {
-                record,
-                event,
-                turn,
-            },
-        ) && let Some(turn) = before.turn
-        {
-            self.finished.remove(&turn);
+        let entry = Entry {
+            record,
+            event,
+            turn,
+        };
+        self.entries.insert(key, entry);
+        // What fails again and again leaves a turn behind each time.
+        if self.finished.len() > 2 * self.entries.len() {
+            let entries = &self.entries;
+            self.finished
+                .retain(|(turn, key)| is_turn_of(entries, *turn, key));
         }
     }
 
     fn remove(&mut self, key: DeliveryKey) {
-        let Some(entry) = self.entries.remove(&key) else {
-            return;
-        };
-        if let Some(turn) = entry.turn {
-            self.finished.remove(&turn);
-        }
-        if self.latest.get(&entry.event) == Some(&key) {
+        if let Some(entry) = self.entries.remove(&key)
+            && self.latest.get(&entry.event) == Some(&prefix(&key))
+        {
             self.latest.remove(&entry.event);
         }
+    }
+
+    /// The delivery that finished first.
+    fn first_finished(&mut self) -> Option<DeliveryKey> {
+        while let Some((turn, key)) = self.finished.front() {
+            if is_turn_of(&self.entries, *turn, key) {
+                return Some(*key);
+            }
+            self.finished.pop_front();
+        }
+        None
     }
 
     /// Removes at most `most` finished deliveries that have expired, the oldest first.
     fn remove_expired(&mut self, now: Duration, most: usize) -> usize {
         let mut removed = 0;
         while removed < most
-            && let Some((_, key)) = self
-                .finished
-                .first_key_value()
-                .map(|(turn, key)| (*turn, *key))
+            && let Some(key) = self.first_finished()
             && self
                 .entries
                 .get(&key)
-                .is_none_or(|entry| entry.record.is_forgotten(now))
+                .is_some_and(|entry| entry.record.is_forgotten(now))
         {
             self.remove(key);
             removed += 1;
@@ -229,7 +267,7 @@ impl Table {
         let abandoned: Vec<DeliveryKey> = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.turn.is_none() && !entry.record.is_running(now))
+            .filter(|(_, entry)| entry.turn == 0 && !entry.record.is_running(now))
             .map(|(key, _)| *key)
             .collect();
         abandoned.iter().for_each(|key| self.remove(*key));
@@ -237,12 +275,11 @@ impl Table {
     }
 
     /// Whether there is room for one more, after the oldest finished delivery has gone if need be.
-    fn make_room(&mut self, now: Duration) -> bool {
-        if let Some((_, key)) = self
-            .finished
-            .first_key_value()
-            .map(|(turn, key)| (*turn, *key))
-        {
+    fn has_room(&mut self, capacity: usize, now: Duration) -> bool {
+        if self.entries.len() < capacity {
+            return true;
+        }
+        if let Some(key) = self.first_finished() {
             self.remove(key);
             self.evictions += 1;
             gauge::count(gauge::Event::StoreEviction);
@@ -250,4 +287,17 @@ impl Table {
         }
         self.remove_abandoned(now) > 0
     }
+}
+
+fn is_turn_of(entries: &HashMap<DeliveryKey, Entry>, turn: u64, key: &DeliveryKey) -> bool {
+    entries.get(key).is_some_and(|entry| entry.turn == turn)
+}
+
+fn prefix(key: &DeliveryKey) -> KeyPrefix {
+    std::array::from_fn(|index| key.as_bytes()[index])
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // No panic can leave a shard half-written: nothing between two writes of it can panic.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
