@@ -151,7 +151,7 @@ impl ExtraParams {
             },
             (false, None, true) => VendorParams::Huawei {
                 obs_object: own(members.obs_object),
-                file_size: members.file_size.and_then(|size| size.parse().ok()),
+                file_size: members.file_size.and_then(|size| parse_size(&size)),
             },
             _ => VendorParams::Unrecognised,
         };
@@ -202,10 +202,12 @@ impl<'a> Members<'a> {
         let mut members = Self::default();
         let mut unclear = false;
         let read = read_object(text, |name, value| {
+            // Of every member, so that a text with a broken escape anywhere is no JSON.
+            let text = value.scalar_text()?;
             let Some(member) = members.by_name(&name) else {
                 return Ok(());
             };
-            match value.scalar_text()? {
+            match text {
                 Some(text) if !has_control_character(&text) => {
                     unclear |= member.replace(text).is_some();
                 }
@@ -227,6 +229,11 @@ impl<'a> Members<'a> {
             _ => return None,
         })
     }
+}
+
+/// Digits alone; the standard library would take a plus sign as well.
+fn parse_size(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
 #[cfg(test)]
@@ -292,6 +299,8 @@ mod tests {
             r#"{"FileID":"1\u0000"}"#,
             r#"{"FileID":"\ud800"}"#,
             r#"{"FileID":"1"} trailing"#,
+            r#"{"FileID":"1","x":"\ud800"}"#,
+            r#"{"FileID":"1","x":"\x"}"#,
         ] {
             let params = read(text);
             assert_eq!((params.vendor(), params.text()), (None, Some(text)));
@@ -302,6 +311,20 @@ mod tests {
         }
         assert_eq!(read(r#"{"Duration":1.5}"#).duration_text(), Some("1.5"));
         assert_eq!(ExtraParams::new(None).text(), None);
+    }
+
+    #[test]
+    fn a_size_is_digits() {
+        for (text, expected) in [
+            ("42", Some(42)),
+            ("\"42\"", Some(42)),
+            ("\"+42\"", None),
+            ("-1", None),
+            ("1.0", None),
+        ] {
+            let params = read(&format!(r#"{{"FileSize":{text}}}"#));
+            assert_eq!(params.file_size(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Fields;
 use super::scan::{Value, read_object};
+use super::{Fields, escape};
 use crate::field::Field;
 use crate::refusal::Malformed;
 
@@ -16,10 +16,12 @@ pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 pub(super) fn read(text: &str) -> Result<Fields<'_>, Malformed> {
     let mut fields = Fields::default();
     read_object(text, |name, value| {
-        if let Value::Container(json) = value
-            && is_deeper_than(json, MAX_DEPTH - 1)
-        {
-            return Err(Malformed::TooDeep);
+        if let Value::Container(json) = value {
+            if is_deeper_than(json, MAX_DEPTH - 1) {
+                return Err(Malformed::TooDeep);
+            }
+            // serde_json passes over half a surrogate pair in what it only checks.
+            escape::check(json)?;
         }
         match (Field::from_name(&name), value) {
             (Some(field), Value::Null) => fields.insert(field, None),
@@ -140,6 +142,11 @@ mod tests {
             ),
             (r#"{"nonce":"\ud800"}"#, Malformed::BrokenEscape),
             (r#"{"unknown":"\ud800"}"#, Malformed::BrokenEscape),
+            (r#"{"unknown":["\ud800"]}"#, Malformed::BrokenEscape),
+            (
+                r#"{"extra_params":{"x":"\udc00"}}"#,
+                Malformed::BrokenEscape,
+            ),
             (r#"{"nonce":1}x"#, json(11)),
             (r#"{"nonce":1}{}"#, json(11)),
             (r#"{"nonce":1,}"#, json(11)),
