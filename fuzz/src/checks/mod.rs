@@ -1,0 +1,8 @@
+//! One promise, or a few that belong together, for each fuzz target.
+
+pub mod differential;
+pub mod extra_params;
+pub mod fixpoint;
+pub mod signature;
+pub mod verdict;
+pub mod wire_equivalence;
