@@ -1,0 +1,170 @@
+//! Load over loopback: a server in a process of its own, and 32 connections to it.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+use crate::app::{Extent, Framework};
+use crate::response;
+
+/// Connections that are open at once; each sends its next request when the answer is there.
+pub const CONNECTIONS: usize = 32;
+
+/// No round takes longer, whatever the server does.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server in a process of its own, until it is dropped.
+pub struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts the binary `server`; it stops when its standard input is closed, also if this process
+    /// dies.
+    pub fn start(binary: &Path, framework: Framework, extent: Extent) -> Self {
+        let mut process = Command::new(binary)
+            .args([framework.name(), extent.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let said = process.stdout.take().expect("its output is piped");
+        let mut port = String::new();
+        let read = BufReader::new(said).read_line(&mut port);
+        read.expect("the server says its port");
+        let port = port.trim().parse().expect("a port");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { process, address }
+    }
+
+    /// Sends requests over all connections, and waits for the answers.
+    pub fn take(&self, requests: Vec<Bytes>) -> Round {
+        let count = requests.len();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let requests = Rc::new(RefCell::new(requests.into_iter()));
+        let connections = || async {
+            let mut streams = Vec::new();
+            for _ in 0..CONNECTIONS {
+                let stream = TcpStream::connect(self.address).await;
+                streams.push(stream.expect("a server on loopback"));
+            }
+            streams
+        };
+        let (cpu, (elapsed, mut latencies)) = LocalSet::new().block_on(&runtime, async {
+            let streams = connections().await;
+            let cpu = self.cpu_time();
+            let begin = Instant::now();
+            let tasks: Vec<_> = streams
+                .into_iter()
+                .map(|stream| tokio::task::spawn_local(converse(stream, Rc::clone(&requests))))
+                .collect();
+            let all = async {
+                let mut latencies = Vec::with_capacity(count);
+                for task in tasks {
+                    latencies.extend(task.await.expect("a connection that lasts"));
+                }
+                latencies
+            };
+            let latencies = tokio::time::timeout(PATIENCE, all).await;
+            let elapsed = begin.elapsed();
+            let cpu = self.cpu_time().saturating_sub(cpu);
+            (cpu, (elapsed, latencies.expect("a server that answers")))
+        });
+        assert_eq!(latencies.len(), count);
+        latencies.sort_unstable();
+        Round {
+            per_second: count as f64 / elapsed.as_secs_f64(),
+            p50: latencies[count / 2],
+            p99: latencies[count * 99 / 100],
+            cpu: cpu.div_f64(count as f64),
+            busy: cpu.as_secs_f64() / elapsed.as_secs_f64(),
+        }
+    }
+
+    /// Memory that the server's process holds, in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        kibibytes.unwrap_or(0_u64) * 1024
+    }
+
+    /// Processor time of all threads of the server; the scheduler counts it in nanoseconds.
+    fn cpu_time(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id()));
+        let threads = threads.expect("a server that runs");
+        let time = |thread: fs::DirEntry| -> Option<u64> {
+            let statistics = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            statistics.split(' ').next()?.parse().ok()
+        };
+        let nanoseconds = threads.flatten().filter_map(time).sum();
+        Duration::from_nanos(nanoseconds)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// What one round has shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// Requests answered in a second.
+    pub per_second: f64,
+    /// Half of the answers came faster.
+    pub p50: Duration,
+    /// 99 of 100 answers came faster.
+    pub p99: Duration,
+    /// Processor time of the server for one request.
+    pub cpu: Duration,
+    /// How much of one core the server has used.
+    pub busy: f64,
+}
+
+/// Keeps this thread, and those that it starts, on one core, so that server and load do not take each
+/// other's. Where that is not possible, the spread of the rounds shows it.
+pub fn pin(core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    let _ = sched_setaffinity(None, &cores);
+}
+
+async fn converse(
+    mut stream: TcpStream,
+    requests: Rc<RefCell<std::vec::IntoIter<Bytes>>>,
+) -> Vec<Duration> {
+    let _ = stream.set_nodelay(true);
+    let (mut latencies, mut received) = (Vec::new(), Vec::with_capacity(1024));
+    loop {
+        let Some(request) = requests.borrow_mut().next() else {
+            return latencies;
+        };
+        let begin = Instant::now();
+        stream.write_all(&request).await.expect("a server");
+        received.clear();
+        while !response::is_complete(&received) {
+            let read = stream.read_buf(&mut received).await.expect("a server");
+            assert_ne!(read, 0, "the server has closed the connection");
+        }
+        latencies.push(begin.elapsed());
+    }
+}
