@@ -40,8 +40,16 @@ const MEMBERS: [&str; 16] = [
 struct Example {
     child: Child,
     address: SocketAddr,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Example {
@@ -62,8 +70,8 @@ impl Example {
         Self {
             child,
             address,
-            stdout: std::thread::spawn(move || read(&mut stdout)),
-            stderr: std::thread::spawn(move || read(&mut stderr)),
+            stdout: Some(std::thread::spawn(move || read(&mut stdout))),
+            stderr: Some(std::thread::spawn(move || read(&mut stderr))),
         }
     }
 
@@ -89,10 +97,10 @@ impl Example {
             .unwrap();
         assert!(killed.success());
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{signal}");
-        let stdout = self.stdout.join().unwrap();
+        let stdout = self.stdout.take().unwrap().join().unwrap();
         (
             stdout.lines().map(str::to_owned).collect(),
-            self.stderr.join().unwrap(),
+            self.stderr.take().unwrap().join().unwrap(),
         )
     }
 }
