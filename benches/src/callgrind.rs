@@ -1,7 +1,7 @@
 //! Instructions, counted by valgrind.
 //!
 //! The binary `workload` runs under callgrind, which writes what it has counted to a file, and starts
-//! anew, each time that the function [`callgrind_boundary`] returns. No library is needed for that, and
+//! anew, each time that the function `callgrind_boundary` returns. No library is needed for that, and
 //! no other valgrind than the distribution's.
 
 use std::hint::black_box;

@@ -31,7 +31,7 @@ use crate::wire::{Fields, OtherField};
 /// ```
 ///
 /// ```compile_fail
-/// let callback = zego_record_core::RecordCallback(std::sync::Arc::new(todo!()));
+/// let callback = zego_record_core::RecordCallback::default();
 /// ```
 ///
 /// ```compile_fail
