@@ -281,17 +281,31 @@ impl Inner {
                 };
             }
         };
-        if self.config.clock.monotonic().saturating_sub(begin) > SLOW_CLAIM {
-            return match self
-                .ask_store(|store| store.settle(claim, Settlement::Extend))
-                .await
-            {
-                Ok(Settled::Applied) => Ok(Some(lease)),
-                Ok(Settled::Stale) => Err(Verdict::InProgress),
-                Err(_) => Err(Verdict::StoreUnavailable),
-            };
+        if !self.is_slow(begin) {
+            return Ok(Some(lease));
         }
-        Ok(Some(lease))
+        let begin = self.config.clock.monotonic();
+        let extended = self
+            .ask_store(|store| store.settle(claim, Settlement::Extend))
+            .await;
+        match extended {
+            Ok(Settled::Applied) if !self.is_slow(begin) => Ok(Some(lease)),
+            Ok(Settled::Stale) => Err(Verdict::InProgress),
+            Ok(Settled::Applied) | Err(_) => {
+                // A store that is this slow gives leases that may run out before the handler does. What
+                // cannot be given back runs out by itself.
+                let failed = self.ask_store(|store| store.settle(claim, Settlement::Failed));
+                if let Err(error) = failed.await {
+                    log::store_failed("delivery store", &error);
+                }
+                Err(Verdict::StoreUnavailable)
+            }
+        }
+    }
+
+    /// Whether a request to the store that began then took so long that its lease is no longer good.
+    fn is_slow(&self, begin: Duration) -> bool {
+        self.config.clock.monotonic().saturating_sub(begin) > SLOW_CLAIM
     }
 
     /// Runs the handler until it ends, panics, is out of time, or a shutdown has waited long enough.

@@ -255,3 +255,22 @@ async fn process_unguarded_runs_the_handler_and_says_so() {
         assert_eq!(verdict, Verdict::Handled);
     }
 }
+
+/// Without a second look at the time, the extended lease would end while the handler runs.
+#[tokio::test(start_paused = true)]
+async fn behind_a_store_that_is_slow_twice_the_handler_is_not_run() {
+    let slow = Some(Fault::Slow(Duration::from_secs(4)));
+    let store = BadLine::new(&[slow], &[slow]);
+    let receiver = builder()
+        .store(Arc::clone(&store))
+        .store_timeout(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let runs = Runs::default();
+    let verdict = receive_counted(&receiver, &request("a"), &runs).await;
+    assert_eq!((verdict, runs.get()), (Verdict::StoreUnavailable, 0));
+    assert_eq!(store.log(), ["claim", "Extend", "Failed"]);
+    // It was given back, so that the next attempt need not wait for the lease.
+    let verdict = receive_counted(&receiver, &request("a"), &runs).await;
+    assert_eq!((verdict, runs.get()), (Verdict::Handled, 1));
+}
