@@ -1,5 +1,6 @@
 //! Deliveries in the memory of one process.
 
+use std::collections::hash_map::Entry::Occupied;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -44,8 +45,8 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Shard {
     entries: HashMap<DeliveryKey, Entry>,
-    /// The latest delivery about a file, by the hash of its event id.
-    latest: HashMap<u64, KeyPrefix>,
+    /// How many deliveries about a file are known, by the hash of its event id.
+    about: HashMap<u64, u32>,
     /// What is done or failed, in the order in which it became so. Retention is the same for all, so
     /// this is also the order in which they expire. A turn that is not its entry's any more is skipped.
     finished: VecDeque<(u64, DeliveryKey)>,
@@ -59,9 +60,6 @@ struct Entry {
     /// Its turn in `finished`; 0 while it runs.
     turn: u64,
 }
-
-/// Enough of a key, which is a digest, to tell two deliveries about one file from each other.
-type KeyPrefix = [u8; 8];
 
 impl MemoryStore {
     /// A store for 65,536 deliveries.
@@ -127,15 +125,10 @@ impl MemoryStore {
         if known.is_none() && !shard.has_room(self.shard_capacity, now) {
             return ClaimOutcome::Full;
         }
-        let changed = shard
-            .latest
-            .get(&event)
-            .is_some_and(|latest| *latest != prefix(&claim.key));
+        let about = shard.about.get(&event).copied().unwrap_or_default();
+        let changed = about > u32::from(known.is_some());
         let (record, outcome) = DeliveryRecord::claim(known, claim, changed, now);
-        if let (Some(record), ClaimOutcome::Run(lease)) = (record, outcome) {
-            if lease.epoch == 1 {
-                shard.latest.insert(event, prefix(&claim.key));
-            }
+        if let (Some(record), ClaimOutcome::Run(_)) = (record, outcome) {
             shard.put(claim.key, record, event);
         }
         outcome
@@ -218,7 +211,9 @@ impl Shard {
             event,
             turn,
         };
-        self.entries.insert(key, entry);
+        if self.entries.insert(key, entry).is_none() {
+            *self.about.entry(event).or_default() += 1;
+        }
         // What fails again and again leaves a turn behind each time.
         if self.finished.len() > 2 * self.entries.len() {
             let entries = &self.entries;
@@ -229,9 +224,12 @@ impl Shard {
 
     fn remove(&mut self, key: DeliveryKey) {
         if let Some(entry) = self.entries.remove(&key)
-            && self.latest.get(&entry.event) == Some(&prefix(&key))
+            && let Occupied(mut about) = self.about.entry(entry.event)
         {
-            self.latest.remove(&entry.event);
+            *about.get_mut() -= 1;
+            if *about.get() == 0 {
+                about.remove();
+            }
         }
     }
 
@@ -291,10 +289,6 @@ impl Shard {
 
 fn is_turn_of(entries: &HashMap<DeliveryKey, Entry>, turn: u64, key: &DeliveryKey) -> bool {
     entries.get(key).is_some_and(|entry| entry.turn == turn)
-}
-
-fn prefix(key: &DeliveryKey) -> KeyPrefix {
-    std::array::from_fn(|index| key.as_bytes()[index])
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {

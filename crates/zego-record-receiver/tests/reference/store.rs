@@ -116,14 +116,13 @@ fn now<T>(
 struct List {
     capacity: usize,
     known: Vec<Known>,
-    /// Which delivery about a file was the last to be new, one for each file.
-    latest: Vec<(String, DeliveryKey)>,
     evictions: u64,
     now: Duration,
 }
 
 struct Known {
     key: DeliveryKey,
+    event_id: String,
     state: State,
     epoch: u32,
     changed: bool,
@@ -158,23 +157,22 @@ impl List {
                 State::Running { .. } | State::Failed { .. } => known.epoch += 1,
             }
             known.state = running;
-            let (epoch, changed) = (known.epoch, known.changed);
-            if epoch == 1 {
-                self.is_latest(claim);
-            }
-            return ClaimOutcome::Run(Lease { epoch, changed });
+            return ClaimOutcome::Run(Lease {
+                epoch: known.epoch,
+                changed: known.changed,
+            });
         }
         self.known.retain(|known| known.key != claim.key);
         if !self.make_room() {
             return ClaimOutcome::Full;
         }
         let changed = self
-            .latest
+            .known
             .iter()
-            .any(|(event_id, key)| *event_id == claim.event_id && *key != claim.key);
-        self.is_latest(claim);
+            .any(|other| other.event_id == claim.event_id);
         self.known.push(Known {
             key: claim.key,
+            event_id: claim.event_id.clone(),
             state: running,
             epoch: 1,
             changed,
@@ -202,6 +200,7 @@ impl List {
             None if !self.make_room() => return Settled::Stale,
             None => Known {
                 key: claim.key,
+                event_id: claim.event_id.clone(),
                 state: next,
                 epoch: 1,
                 changed: false,
@@ -216,19 +215,6 @@ impl List {
         self.forget(usize::MAX);
         let now = self.now;
         self.known.retain(|known| !known.is_abandoned(now));
-        self.drop_latest();
-    }
-
-    fn is_latest(&mut self, claim: &Claim) {
-        self.latest
-            .retain(|(event_id, _)| *event_id != claim.event_id);
-        self.latest.push((claim.event_id.clone(), claim.key));
-    }
-
-    fn drop_latest(&mut self) {
-        let known = &self.known;
-        self.latest
-            .retain(|(_, key)| known.iter().any(|known| known.key == *key));
     }
 
     fn find(&self, claim: &Claim) -> Option<usize> {
@@ -243,7 +229,6 @@ impl List {
             left -= usize::from(goes);
             !goes
         });
-        self.drop_latest();
     }
 
     fn make_room(&mut self) -> bool {
@@ -257,7 +242,6 @@ impl List {
             let now = self.now;
             self.known.retain(|known| !known.is_abandoned(now));
         }
-        self.drop_latest();
         self.known.len() < self.capacity
     }
 }
