@@ -1,0 +1,183 @@
+//! Memory store and memory guard under real threads: of all who want a key at once, one wins.
+//!
+//! Each of their operations is one critical section of one lock, so what a model checker of schedules
+//! could permute are whole operations, and `reference.rs` does that. What is left to show is that it
+//! *is* one critical section, which needs threads that are in each other's way.
+//!
+//! `INTERLEAVING_ROUNDS` sets another number of rounds.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use common::{Runs, builder, receive_counted, request};
+use zego_record_core::{DeliveryKey, UnixSeconds, Verdict};
+use zego_record_receiver::{
+    Binding, Claim, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, Owner, ReplayGuard,
+    Settlement, Sighting,
+};
+
+const KEYS: usize = 300;
+const TASKS: usize = 32;
+
+fn rounds(default: usize) -> usize {
+    std::env::var("INTERLEAVING_ROUNDS").map_or(default, |rounds| rounds.parse().unwrap())
+}
+
+#[test]
+fn a_delivery_has_one_owner_in_each_of_its_runs() {
+    for round in 0..rounds(20) {
+        let store = MemoryStore::new();
+        // The first run fails, and the second is won anew.
+        for epoch in 1..=2 {
+            let winners = race(|task, key| {
+                let claim = claim(key, task);
+                match now(store.claim(&claim)).unwrap() {
+                    ClaimOutcome::Run(lease) => {
+                        assert_eq!(lease.epoch, epoch);
+                        true
+                    }
+                    ClaimOutcome::Busy => false,
+                    other => panic!("{other:?}"),
+                }
+            });
+            for (key, winners) in winners.iter().enumerate() {
+                assert_eq!(winners.len(), 1, "round {round}, key {key}, run {epoch}");
+                let claim = claim(key, winners[0]);
+                now(store.settle(&claim, Settlement::Failed)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_signature_has_one_first_content() {
+    for round in 0..rounds(20) {
+        let guard = MemoryGuard::new();
+        let winners = race(|task, key| {
+            let binding = now(guard.bind(&sighting(key, task))).unwrap();
+            assert_ne!(binding, Binding::Same, "every task has content of its own");
+            binding == Binding::First
+        });
+        for (key, winners) in winners.iter().enumerate() {
+            assert_eq!(winners.len(), 1, "round {round}, key {key}");
+            let bound = sighting(key, winners[0]);
+            assert_eq!(guard.bind_now(&bound), Binding::Same, "the first is bound");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_handler_runs_once_of_all_tasks_that_receive_the_same() {
+    for round in 0..rounds(1) {
+        let (receiver, runs) = (
+            builder().most_in_flight(KEYS * TASKS).build().unwrap(),
+            Runs::default(),
+        );
+        let requests: Arc<Vec<_>> =
+            Arc::new((0..KEYS).map(|key| request(&format!("k{key}"))).collect());
+        let start = Arc::new(tokio::sync::Barrier::new(TASKS));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let (receiver, runs) = (receiver.clone(), runs.clone());
+                let (requests, start) = (Arc::clone(&requests), Arc::clone(&start));
+                tokio::spawn(async move {
+                    start.wait().await;
+                    let mut handled = 0;
+                    for request in &*requests {
+                        match receive_counted(&receiver, request, &runs).await {
+                            Verdict::Handled => handled += 1,
+                            Verdict::InProgress | Verdict::Duplicate => {}
+                            other => panic!("{other}"),
+                        }
+                    }
+                    handled
+                })
+            })
+            .collect();
+        let mut handled = 0;
+        for task in tasks {
+            handled += task.await.unwrap();
+        }
+        assert_eq!((handled, runs.get()), (KEYS, KEYS), "round {round}");
+        assert_eq!(receiver.counters().in_flight, 0);
+    }
+}
+
+/// Lets all tasks try all keys in the same order at the same time; who has won which.
+fn race(wins: impl Fn(usize, usize) -> bool + Sync) -> Vec<Vec<usize>> {
+    let start = Barrier::new(TASKS);
+    // Whoever comes to a key first waits for a second, so that two are as close as threads can be.
+    let begun: Vec<AtomicUsize> = (0..KEYS).map(|_| AtomicUsize::new(0)).collect();
+    let won: Vec<Vec<usize>> = thread::scope(|scope| {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let (start, begun, wins) = (&start, &begun, &wins);
+                scope.spawn(move || {
+                    start.wait();
+                    let mut won = Vec::new();
+                    for (key, begun) in begun.iter().enumerate() {
+                        begun.fetch_add(1, Ordering::AcqRel);
+                        let mut spins = 0;
+                        while begun.load(Ordering::Acquire) < 2 {
+                            // The second may have no core to run on.
+                            spins += 1;
+                            if spins < 20_000 {
+                                std::hint::spin_loop();
+                            } else {
+                                thread::yield_now();
+                            }
+                        }
+                        if wins(task, key) {
+                            won.push(key);
+                        }
+                    }
+                    won
+                })
+            })
+            .collect();
+        tasks.into_iter().map(|task| task.join().unwrap()).collect()
+    });
+    let mut winners = vec![Vec::new(); KEYS];
+    for (task, keys) in won.into_iter().enumerate() {
+        keys.into_iter().for_each(|key| winners[key].push(task));
+    }
+    winners
+}
+
+fn claim(key: usize, task: usize) -> Claim {
+    Claim {
+        key: DeliveryKey::from_bytes(bytes(key)),
+        event_id: format!("1:file:{key}"),
+        owner: Owner::new(task as u128),
+        lease: Duration::from_secs(10),
+        retention: Duration::from_secs(1_000),
+    }
+}
+
+fn sighting(key: usize, content: usize) -> Sighting {
+    Sighting {
+        signature: bytes(key),
+        content: bytes(content),
+        now: UnixSeconds::new(1_760_001_900),
+        keep_until: UnixSeconds::new(1_760_002_260),
+    }
+}
+
+fn bytes<const N: usize>(number: usize) -> [u8; N] {
+    std::array::from_fn(|at| number.to_le_bytes().get(at).copied().unwrap_or_default())
+}
+
+/// Neither of the two ever waits.
+fn now<F: Future + Unpin>(mut answer: F) -> F::Output {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::Pin::new(&mut answer).poll(&mut context) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
