@@ -169,13 +169,14 @@ pub(crate) enum StoreFault {
 
 impl StoreFault {
     pub(crate) fn draw(rng: &mut Rng, probability: f64) -> Option<Self> {
-        happens(rng, probability).then(|| match rng.u8(..6) {
+        happens(rng, probability).then(|| match rng.u8(..7) {
             0 => Self::Unavailable,
             1 => Self::Corrupt,
             2 => Self::AnswerLost,
             3 => Self::AnswerLate,
             4 => Self::Hangs,
-            _ => Self::CarriedOutLate(millis(rng, 600, 30_000)),
+            // Mostly while somebody else may run.
+            _ => Self::CarriedOutLate(millis(rng, 600, 12_000)),
         })
     }
 }

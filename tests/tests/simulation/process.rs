@@ -129,6 +129,10 @@ impl Process {
         verdict
     }
 
+    pub(crate) fn in_flight(&self) -> usize {
+        self.receiver.counters().in_flight
+    }
+
     /// Ends in good order.
     pub(crate) async fn shut_down(&self, world: &World) {
         self.is_closing.store(true, Ordering::Relaxed);

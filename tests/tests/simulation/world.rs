@@ -90,6 +90,13 @@ impl World {
         }
         sleep(LENGTH.saturating_sub(self.now())).await;
         all.iter().for_each(|sent| self.judge(sent));
+        for process in self.machines.iter().filter_map(Machine::process) {
+            if process.life.is_alive() && process.in_flight() > 0 {
+                self.check(0, |_| {
+                    Err(format!("{} in flight at the end", process.in_flight()))
+                });
+            }
+        }
     }
 
     /// Ends processes and starts them again, and sets clocks, while callbacks are sent.
