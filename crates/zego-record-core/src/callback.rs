@@ -13,7 +13,7 @@ use crate::identity::{Content, DeliveryKey};
 use crate::refusal::{Invalid, Reason, Refusal};
 use crate::signature::Signature;
 use crate::time::UnixSeconds;
-use crate::wire::{Fields, OtherField};
+use crate::wire::Document;
 
 /// A `record` callback whose signature is right and fresh: a stream was recorded.
 ///
@@ -133,11 +133,11 @@ impl RecordCallback {
             VendorParams::Wangsu { .. } | VendorParams::Unrecognised => ("", None),
         };
         match (file, self.extra_params().params()) {
-            (Some(file), _) if !file.is_empty() => format!("{appid}:{kind}:{file}"),
+            (Some(file), _) if !file.is_empty() => [appid, kind, file].join(":"),
             (_, VendorParams::Wangsu { persistent_id }) => {
-                format!("{appid}:url:{persistent_id}:{url}")
+                [appid, "url", persistent_id, url].join(":")
             }
-            _ => format!("{appid}:url:{url}"),
+            _ => [appid, "url", url].join(":"),
         }
     }
 
@@ -170,22 +170,23 @@ impl RecordCallback {
     }
 
     /// Takes a `record` event whose origin is certain, or says what it lacks.
-    pub(crate) fn new(mut fields: Fields<'_>, origin: Origin) -> Result<Self, Refusal> {
-        let mut required = |field| match fields.take(field) {
+    pub(crate) fn new(document: &Document<'_>, origin: Origin) -> Result<Self, Refusal> {
+        let required = |field| match document.get(field) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(Refusal::new(Reason::Invalid(field, Invalid::Missing))),
         };
         let appid = required(Field::Appid)?.into_owned();
         let stream_alias = required(Field::StreamAlias)?.into_owned();
         let replay_url = required(Field::ReplayUrl)?.into_owned();
-        let mut time = |field| {
+        let time = |field| {
             UnixSeconds::parse(&required(field)?)
                 .ok_or_else(|| Refusal::new(Reason::Invalid(field, Invalid::NoInteger)))
         };
         let begin_time = time(Field::BeginTime)?;
         let end_time = time(Field::EndTime)?;
-        let extra_params = ExtraParams::new(fields.take_extra_params().map(Cow::into_owned));
-        let others = owned(fields.others);
+        let extra_params = document.get(Field::ExtraParams).map(Cow::into_owned);
+        let extra_params = ExtraParams::new(extra_params);
+        let others = owned(document.others());
         Ok(Self(Arc::new(Parts {
             origin,
             appid,
@@ -265,29 +266,23 @@ impl OtherEvent {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    pub(crate) fn new(name: String, mut fields: Fields<'_>) -> Self {
+    pub(crate) fn new(name: String, document: &Document<'_>) -> Self {
         let documented = [
             Field::Appid,
             Field::StreamAlias,
             Field::ReplayUrl,
             Field::BeginTime,
             Field::EndTime,
+            Field::ExtraParams,
         ];
-        let mut all = Vec::new();
-        for field in documented {
-            all.extend(fields.take(field).map(|text| (field, text)));
+        let documented = documented.into_iter().filter_map(|field| {
+            let text = document.get(field)?;
+            Some((Cow::Borrowed(field.name()), text))
+        });
+        Self {
+            name,
+            fields: owned(documented.chain(document.others())),
         }
-        all.extend(
-            fields
-                .take_extra_params()
-                .map(|text| (Field::ExtraParams, text)),
-        );
-        let mut all: Vec<_> = all
-            .into_iter()
-            .map(|(field, text)| (field.name().to_owned(), text.into_owned()))
-            .collect();
-        all.extend(owned(fields.others));
-        Self { name, fields: all }
     }
 }
 
@@ -301,9 +296,8 @@ impl Serialize for OtherEvent {
     }
 }
 
-fn owned(fields: Vec<OtherField<'_>>) -> Vec<(String, String)> {
+fn owned<'a>(fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Vec<(String, String)> {
     fields
-        .into_iter()
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect()
 }

@@ -202,12 +202,10 @@ impl<'a> Members<'a> {
         let mut members = Self::default();
         let mut unclear = false;
         let read = read_object(text, |name, value| {
-            // Of every member, so that a text with a broken escape anywhere is no JSON.
-            let text = value.scalar_text()?;
-            let Some(member) = members.by_name(&name) else {
+            let Some(member) = members.by_name(&name.decode(text)) else {
                 return Ok(());
             };
-            match text {
+            match value.scalar_text(text) {
                 Some(text) if !has_control_character(&text) => {
                     unclear |= member.replace(text).is_some();
                 }

@@ -47,6 +47,7 @@ mod callback;
 mod config;
 mod extra_params;
 mod field;
+mod hex;
 mod identity;
 mod refusal;
 mod replay_url;

@@ -5,6 +5,7 @@ use std::fmt;
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
+use crate::hex;
 use crate::secret::CallbackSecret;
 use crate::time::UnixSeconds;
 
@@ -18,8 +19,12 @@ pub struct Signature([u8; 20]);
 impl Signature {
     /// Reads 40 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
+        let digits: &[u8; 40] = text.as_bytes().try_into().ok()?;
+        let (pairs, _) = digits.as_chunks();
         let mut bytes = [0; 20];
-        hex::decode_to_slice(text, &mut bytes).ok()?;
+        for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = hex::byte(high, low)?;
+        }
         Some(Self(bytes))
     }
 

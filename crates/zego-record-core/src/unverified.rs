@@ -6,7 +6,7 @@ use crate::field::Field;
 use crate::refusal::{Malformed, Reason, Refusal};
 use crate::signature::{self, Signature};
 use crate::time::UnixSeconds;
-use crate::wire::{self, Fields, WireForm};
+use crate::wire::{self, Document, WireForm};
 
 /// A body that is readable, and not verified: it may come from anybody.
 ///
@@ -23,10 +23,7 @@ use crate::wire::{self, Fields, WireForm};
 /// assert_eq!(unverified.signature(), None);
 /// # Ok::<(), zego_record_core::Refusal>(())
 /// ```
-pub struct Unverified<'a> {
-    wire_form: WireForm,
-    fields: Fields<'a>,
-}
+pub struct Unverified<'a>(Document<'a>);
 
 impl<'a> Unverified<'a> {
     /// Reads a body in any of the wire forms. The form is told by the body itself and not by a
@@ -37,41 +34,41 @@ impl<'a> Unverified<'a> {
     /// [`Malformed`](crate::Verdict::Malformed) if it is not readable, or if two readers could
     /// understand different things by it.
     pub fn read(body: &'a [u8]) -> Result<Self, Refusal> {
-        let (wire_form, fields) = wire::read(body)?;
-        Ok(Self { wire_form, fields })
+        Ok(Self(wire::read(body)?))
     }
 
     /// The form in which it came.
     pub fn wire_form(&self) -> WireForm {
-        self.wire_form
+        self.0.form()
     }
 
     /// The signed timestamp, as it came.
     pub fn timestamp(&self) -> Option<&str> {
-        self.fields.get(Field::Timestamp)
+        self.0.signed(Field::Timestamp)
     }
 
     /// The signed nonce, as it came.
     pub fn nonce(&self) -> Option<&str> {
-        self.fields.get(Field::Nonce)
+        self.0.signed(Field::Nonce)
     }
 
     /// The signature, as it came.
     pub fn signature(&self) -> Option<&str> {
-        self.fields.get(Field::Signature)
+        self.0.signed(Field::Signature)
     }
 
     /// The AppID that the body claims, by which the secret may be chosen.
     pub fn appid(&self) -> Option<&str> {
-        self.fields.get(Field::Appid)
+        self.0.signed(Field::Appid)
     }
 
     /// The three parts of the signature in their strict syntax, as far as they can be judged without
     /// a secret.
     pub(crate) fn claims(&self) -> Result<Claims<'_>, Refusal> {
         let required = |field| {
-            self.fields
-                .non_empty(field)
+            self.0
+                .signed(field)
+                .filter(|text| !text.is_empty())
                 .ok_or(Refusal::new(Reason::Unsigned(field)))
         };
         let signature = required(Field::Signature)?;
@@ -89,8 +86,8 @@ impl<'a> Unverified<'a> {
         })
     }
 
-    pub(crate) fn into_fields(self) -> Fields<'a> {
-        self.fields
+    pub(crate) fn document(&self) -> &Document<'a> {
+        &self.0
     }
 }
 
@@ -105,7 +102,7 @@ pub(crate) struct Claims<'a> {
 impl fmt::Debug for Unverified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unverified")
-            .field("wire_form", &self.wire_form)
+            .field("wire_form", &self.wire_form())
             .finish_non_exhaustive()
     }
 }

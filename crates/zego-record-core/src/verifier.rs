@@ -81,7 +81,7 @@ impl Verifier {
     /// [`Malformed`](crate::Verdict::Malformed) to
     /// [`ReplayUrlRefused`](crate::Verdict::ReplayUrlRefused).
     pub fn verify(&self, body: &[u8], now: UnixSeconds) -> Result<Verified, Refusal> {
-        self.check(Unverified::read(body)?, now)
+        self.check(&Unverified::read(body)?, now)
     }
 
     /// Checks a body that was read before; `now` is the receiver's clock.
@@ -89,19 +89,23 @@ impl Verifier {
     /// # Errors
     ///
     /// As [`verify`](Self::verify), except for a body that cannot be read.
-    pub fn check(&self, unverified: Unverified<'_>, now: UnixSeconds) -> Result<Verified, Refusal> {
+    pub fn check(
+        &self,
+        unverified: &Unverified<'_>,
+        now: UnixSeconds,
+    ) -> Result<Verified, Refusal> {
         let claims = unverified.claims()?;
         let origin = self.check_signature(&claims, unverified.appid())?;
         self.check_time(claims.seconds, now)?;
 
-        let mut fields = unverified.into_fields();
-        match fields.take(Field::Event).filter(|event| !event.is_empty()) {
-            None => Err(Refusal::new(Reason::Invalid(
+        let document = unverified.document();
+        match document.get(Field::Event).as_deref() {
+            None | Some("") => Err(Refusal::new(Reason::Invalid(
                 Field::Event,
                 Invalid::Missing,
             ))),
-            Some(event) if event == "record" => {
-                let callback = RecordCallback::new(fields, origin)?;
+            Some("record") => {
+                let callback = RecordCallback::new(document, origin)?;
                 if let Some(policy) = &self.replay_urls {
                     policy
                         .check(callback.replay_url())
@@ -109,7 +113,7 @@ impl Verifier {
                 }
                 Ok(Verified::Record(callback))
             }
-            Some(event) => Ok(Verified::Other(OtherEvent::new(event.into_owned(), fields))),
+            Some(event) => Ok(Verified::Other(OtherEvent::new(event.to_owned(), document))),
         }
     }
 

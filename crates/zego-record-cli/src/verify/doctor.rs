@@ -46,7 +46,7 @@ pub(super) fn examine(case: &Case) -> Result<Report, Error> {
         (Clock::AnyAge, Some(claim)) => claim.time().unwrap_or(UnixSeconds::new(0)),
         (Clock::AnyAge, None) => UnixSeconds::new(0),
     };
-    let mut report = match verifier.check(unverified, now) {
+    let mut report = match verifier.check(&unverified, now) {
         Ok(verified) => judge_accepted(case, &verified, wire_form),
         Err(refusal) => {
             let mut report = Report::refused(&refusal, Some(wire_form));

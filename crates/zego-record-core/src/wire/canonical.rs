@@ -1,9 +1,7 @@
 //! One text for all ways to write the same JSON.
 
-use std::borrow::Cow;
-
 use super::json::{MAX_DEPTH, is_deeper_than};
-use super::scan::{Value, read_array, read_object};
+use super::scan::{Quoted, Value, read_array, read_object};
 use crate::refusal::Malformed;
 
 /// An array or object without white space, members sorted by name, strings escaped in one way. Numbers
@@ -14,59 +12,63 @@ pub(crate) fn canonical(text: &str) -> Option<String> {
         return None;
     }
     let mut canonical = String::with_capacity(text.len());
-    write(Value::Container(text), &mut canonical).ok()?;
+    write_container(text, &mut canonical).ok()?;
     Some(canonical)
 }
 
-fn write(value: Value<'_>, out: &mut String) -> Result<(), Malformed> {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(json) | Value::Number(json) => out.push_str(json),
-        Value::Plain(_) | Value::Escaped(_) => {
-            write_string(&value.scalar_text()?.unwrap_or_default(), out);
-        }
-        Value::Container(json) if json.starts_with('{') => write_object(json, out)?,
-        Value::Container(json) => {
-            out.push('[');
-            let mut separator = "";
-            read_array(json, |element| {
-                out.push_str(std::mem::replace(&mut separator, ","));
-                write(element, out)
-            })?;
-            out.push(']');
-        }
+fn write_container(json: &str, out: &mut String) -> Result<(), Malformed> {
+    if json.starts_with('{') {
+        return write_object(json, out);
     }
+    out.push('[');
+    let mut separator = "";
+    read_array(json, |element| {
+        out.push_str(std::mem::replace(&mut separator, ","));
+        write(element, json, out)
+    })?;
+    out.push(']');
     Ok(())
 }
 
 fn write_object(json: &str, out: &mut String) -> Result<(), Malformed> {
-    let mut members: Vec<(Cow<'_, str>, Value<'_>)> = Vec::new();
+    let mut members = Vec::new();
     read_object(json, |name, value| {
-        members.push((name, value));
+        members.push((name.decode(json), name, value));
         Ok(())
     })?;
     // Stable: members of the same name keep their order, which may mean something.
-    members.sort_by(|(a, _), (b, _)| a.cmp(b));
+    members.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     out.push('{');
-    for (index, (name, value)) in members.into_iter().enumerate() {
+    for (index, (_, name, value)) in members.into_iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        write_string(&name, out);
+        write_string(name, json, out);
         out.push(':');
-        write(value, out)?;
+        write(value, json, out)?;
     }
     out.push('}');
     Ok(())
 }
 
-fn write_string(text: &str, out: &mut String) {
-    let needs_escapes = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    if text.bytes().any(needs_escapes) {
+fn write(value: Value, json: &str, out: &mut String) -> Result<(), Malformed> {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(span) | Value::Number(span) => out.push_str(span.of(json)),
+        Value::String(string) => write_string(string, json, out),
+        Value::Container(span) => write_container(span.of(json), out)?,
+    }
+    Ok(())
+}
+
+fn write_string(string: Quoted, json: &str, out: &mut String) {
+    let text = string.decode(json);
+    if string.has_escapes {
         out.push_str(&serde_json::Value::from(text).to_string());
     } else {
+        // What came without escapes needs none.
         out.push('"');
-        out.push_str(text);
+        out.push_str(&text);
         out.push('"');
     }
 }

@@ -2,115 +2,107 @@
 //!
 //! They can be checked without decoding anything, so that a body without a signature costs no memory.
 
+use std::iter;
+
+use super::find;
+use crate::hex;
 use crate::refusal::Malformed;
 
-/// Whether the inside of a string has only valid escapes, and whether what they stand for holds a
-/// control character.
-pub(super) fn check(raw: &str) -> Result<HoldsControl, Malformed> {
-    let mut holds_control = false;
-    for piece in Pieces(raw) {
-        holds_control |= match piece? {
-            Piece::Plain(text) => super::has_control_character(text),
-            Piece::Escaped(character) => character.is_control(),
-        };
-    }
-    Ok(HoldsControl(holds_control))
+/// The escape that a text begins with: the character that it stands for, and its own length.
+pub(super) fn first(raw: &[u8]) -> Result<(char, usize), Malformed> {
+    let character = match raw.get(1) {
+        Some(b'"') => '"',
+        Some(b'\\') => '\\',
+        Some(b'/') => '/',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return unicode(raw).ok_or(Malformed::BrokenEscape),
+        _ => return Err(Malformed::BrokenEscape),
+    };
+    Ok((character, 2))
 }
 
-/// What [`check`] has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HoldsControl(pub(super) bool);
+/// Whether there are only valid escapes in a text.
+pub(super) fn check(raw: &str) -> Result<(), Malformed> {
+    let mut rest = raw.as_bytes();
+    while let Some(at) = find::either(b'\\', b'\\', rest) {
+        rest = rest.get(at..).unwrap_or_default();
+        let (_, length) = first(rest)?;
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(())
+}
 
-/// Decodes the inside of a string.
-pub(super) fn decode(raw: &str) -> Result<String, Malformed> {
+/// Decodes the inside of a string whose escapes are valid; at one that is not, it ends.
+pub(super) fn decode(raw: &str) -> String {
     let mut decoded = String::with_capacity(raw.len());
-    for piece in Pieces(raw) {
-        match piece? {
-            Piece::Plain(text) => decoded.push_str(text),
-            Piece::Escaped(character) => decoded.push(character),
-        }
+    let mut rest = raw;
+    while let Some(at) = find::either(b'\\', b'\\', rest.as_bytes()) {
+        let (plain, escape) = rest.split_at(at);
+        decoded.push_str(plain);
+        let Ok((character, length)) = first(escape.as_bytes()) else {
+            return decoded;
+        };
+        decoded.push(character);
+        rest = escape.get(length..).unwrap_or_default();
     }
-    Ok(decoded)
+    decoded.push_str(rest);
+    decoded
 }
 
-enum Piece<'a> {
-    Plain(&'a str),
-    Escaped(char),
-}
-
-/// The rest of the string, which is read piece by piece.
-struct Pieces<'a>(&'a str);
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Result<Piece<'a>, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // Not `find`: what stands between two escapes is usually a few bytes long.
-        match self.0.bytes().position(|byte| byte == b'\\') {
-            _ if self.0.is_empty() => None,
-            Some(0) => Some(
-                self.escape()
-                    .ok_or(Malformed::BrokenEscape)
-                    .map(Piece::Escaped),
-            ),
-            end => {
-                let (plain, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
-                self.0 = rest;
-                Some(Ok(Piece::Plain(plain)))
+/// What the inside of a string stands for, each character beyond ASCII as a byte beyond ASCII.
+pub(super) fn ascii_bytes(raw: &str) -> impl Iterator<Item = u8> {
+    let mut rest = raw.as_bytes();
+    iter::from_fn(move || {
+        let (byte, length) = match *rest.first()? {
+            b'\\' => {
+                let (character, length) = first(rest).ok()?;
+                (u8::try_from(character).unwrap_or(u8::MAX), length)
             }
-        }
-    }
+            byte => (byte, 1),
+        };
+        rest = rest.get(length..)?;
+        Some(byte)
+    })
 }
 
-impl Pieces<'_> {
-    /// Takes the escape that the rest begins with.
-    fn escape(&mut self) -> Option<char> {
-        let character = match self.0.as_bytes().get(1)? {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'/' => '/',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => return self.unicode(),
-            _ => return None,
-        };
-        self.0 = self.0.get(2..)?;
-        Some(character)
+/// `\uXXXX`, or two of them that are a surrogate pair.
+fn unicode(raw: &[u8]) -> Option<(char, usize)> {
+    let first = unit(raw)?;
+    if !matches!(first, 0xd800..=0xdbff) {
+        return char::from_u32(first.into()).map(|character| (character, 6));
     }
+    let pair = [first, unit(raw.get(6..)?)?];
+    let character = char::decode_utf16(pair).next()?.ok()?;
+    Some((character, 12))
+}
 
-    /// `\uXXXX`, or two of them that are a surrogate pair.
-    fn unicode(&mut self) -> Option<char> {
-        let first = self.unit()?;
-        let units = match first {
-            0xd800..=0xdbff => [first, self.unit()?],
-            _ => [first, 0],
-        };
-        let length = if matches!(first, 0xd800..=0xdbff) {
-            2
-        } else {
-            1
-        };
-        char::decode_utf16(units.into_iter().take(length))
-            .next()?
-            .ok()
-    }
-
-    fn unit(&mut self) -> Option<u16> {
-        let digits = self.0.strip_prefix("\\u")?.get(..4)?;
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        self.0 = self.0.get(6..)?;
-        u16::from_str_radix(digits, 16).ok()
-    }
+fn unit(raw: &[u8]) -> Option<u16> {
+    let [b'\\', b'u', digits @ ..] = raw.first_chunk::<6>()? else {
+        return None;
+    };
+    digits.iter().try_fold(0, |unit, digit| {
+        Some(unit << 4 | u16::from(hex::digit(*digit)?))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn agree(raw: &str) {
+        let usual = serde_json::from_str::<String>(&format!("\"{raw}\"")).ok();
+        assert_eq!(check(raw).is_ok(), usual.is_some(), "{raw}");
+        if let Some(usual) = usual {
+            assert_eq!(decode(raw), usual, "{raw}");
+            if usual.is_ascii() {
+                assert!(ascii_bytes(raw).eq(usual.bytes()), "{raw}");
+            }
+        }
+    }
 
     #[test]
     fn every_escape_is_decoded_as_serde_json_does() {
@@ -136,16 +128,10 @@ mod tests {
             r"\udc00\ud800",
         ];
         for raw in strings {
-            let usual = serde_json::from_str::<String>(&format!("\"{raw}\"")).ok();
-            assert_eq!(decode(raw).ok(), usual, "{raw}");
-            assert_eq!(check(raw).is_ok(), usual.is_some(), "{raw}");
+            agree(raw);
         }
         for unit in 0..=u16::MAX {
-            let raw = format!("\\u{unit:04x}");
-            let usual = serde_json::from_str::<String>(&format!("\"{raw}\"")).ok();
-            assert_eq!(decode(&raw).ok(), usual, "{raw}");
-            let holds = usual.map(|text| HoldsControl(text.contains(char::is_control)));
-            assert_eq!(check(&raw).ok(), holds, "{raw}");
+            agree(&format!("\\u{unit:04x}"));
         }
     }
 }

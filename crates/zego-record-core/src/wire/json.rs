@@ -1,9 +1,9 @@
 //! JSON bodies.
 
-use std::borrow::Cow;
-
+use super::document::Fields;
 use super::scan::{Value, read_object};
-use super::{Fields, escape};
+use super::text::{Span, Text};
+use super::{escape, has_control_character};
 use crate::field::Field;
 use crate::refusal::Malformed;
 
@@ -13,34 +13,41 @@ pub(super) const MAX_DEPTH: usize = 128;
 
 pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-pub(super) fn read(text: &str) -> Result<Fields<'_>, Malformed> {
-    let mut fields = Fields::default();
-    read_object(text, |name, value| {
+pub(super) fn read(document: &str, fields: &mut Fields) -> Result<(), Malformed> {
+    read_object(document, |name, value| {
         if let Value::Container(json) = value {
-            if is_deeper_than(json, MAX_DEPTH - 1) {
-                return Err(Malformed::TooDeep);
-            }
-            // serde_json passes over half a surrogate pair in what it only checks.
-            escape::check(json)?;
+            check_container(json.of(document))?;
         }
-        match (Field::from_name(&name), value) {
-            (Some(field), Value::Null) => fields.insert(field, None),
-            (Some(Field::ExtraParams), Value::Escaped(raw)) => {
-                fields.insert_escaped_extra_params(raw)
+        let field = Field::from_name(&name.decode(document));
+        let (text, has_control) = match (value, field) {
+            (Value::Null, _) => (None, false),
+            (Value::String(string), _) => (Some(string.into_text()), string.has_control),
+            (Value::Number(span), _) | (Value::Bool(span) | Value::Container(span), None) => {
+                (Some(Text::Plain(span)), false)
             }
-            (Some(Field::ExtraParams), Value::Container(json)) if json.starts_with('{') => {
-                fields.insert(Field::ExtraParams, Some(without_white_space(json)))
+            (Value::Container(json), Some(Field::ExtraParams))
+                if json.of(document).starts_with('{') =>
+            {
+                object_as_text(document, json)
             }
-            (Some(field), Value::Bool(_) | Value::Container(_)) => Err(Malformed::WrongType(field)),
-            (Some(field), value) => fields.insert(field, value.scalar_text()?),
-            (None, Value::Null) => Ok(()),
-            (None, Value::Bool(json) | Value::Container(json)) => {
-                fields.push_other(name, Cow::Borrowed(json))
+            (Value::Bool(_) | Value::Container(_), Some(field)) => {
+                return Err(Malformed::WrongType(field));
             }
-            (None, value) => fields.push_other(name, value.scalar_text()?.unwrap_or_default()),
+        };
+        match (field, text) {
+            (Some(field), text) => fields.insert(document, field, text, has_control),
+            (None, Some(text)) => fields.push_other(name.into_text(), text),
+            (None, None) => Ok(()),
         }
-    })?;
-    Ok(fields)
+    })
+}
+
+fn check_container(json: &str) -> Result<(), Malformed> {
+    if is_deeper_than(json, MAX_DEPTH - 1) {
+        return Err(Malformed::TooDeep);
+    }
+    // serde_json passes over half a surrogate pair in what it only checks.
+    escape::check(json)
 }
 
 /// Whether `json`, which is valid, consists of more levels of arrays and objects. None has more than
@@ -68,13 +75,21 @@ fn depth(json: &str) -> usize {
 
 /// An object given where a string is documented is read as if it had been that string; its line
 /// breaks belong to the document and not to the value.
-fn without_white_space(json: &str) -> Cow<'_, str> {
-    if !json.contains(WHITE_SPACE) {
-        return Cow::Borrowed(json);
-    }
+fn object_as_text(document: &str, object: Span) -> (Option<Text>, bool) {
+    let json = object.of(document);
+    let text = if json.contains(WHITE_SPACE) {
+        Text::Owned(without_white_space(json))
+    } else {
+        Text::Plain(object)
+    };
+    let has_control = has_control_character(text.raw(document));
+    (Some(text), has_control)
+}
+
+fn without_white_space(json: &str) -> String {
     let kept = characters(json)
         .filter(|(character, in_string)| *in_string || !WHITE_SPACE.contains(character));
-    Cow::Owned(kept.map(|(character, _)| character).collect())
+    kept.map(|(character, _)| character).collect()
 }
 
 /// The characters of a valid JSON text, each with whether it stands inside of a string.
@@ -94,22 +109,30 @@ fn characters(json: &str) -> impl Iterator<Item = (char, bool)> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Document;
+
+    fn read(body: &str) -> Result<Document<'_>, Malformed> {
+        crate::wire::read(body.as_bytes())
+    }
 
     #[test]
     fn digits_come_through_unchanged() {
         let fields =
             read(r#"{"nonce":12345678901234567890,"appid":1.0e2,"x":98765432109876543210}"#)
                 .unwrap();
-        assert_eq!(fields.get(Field::Nonce), Some("12345678901234567890"));
-        assert_eq!(fields.get(Field::Appid), Some("1.0e2"));
-        assert_eq!(fields.others[0].1, "98765432109876543210");
+        assert_eq!(
+            fields.get(Field::Nonce).as_deref(),
+            Some("12345678901234567890")
+        );
+        assert_eq!(fields.get(Field::Appid).as_deref(), Some("1.0e2"));
+        assert_eq!(fields.others().next().unwrap().1, "98765432109876543210");
     }
 
     #[test]
     fn null_is_absent_but_has_been_seen() {
         let fields = read(r#"{"nonce":null,"unknown":null}"#).unwrap();
-        assert_eq!(fields.get(Field::Nonce), None);
-        assert!(fields.others.is_empty());
+        assert_eq!(fields.get(Field::Nonce).as_deref(), None);
+        assert!(fields.others().next().is_none());
         assert_eq!(
             read(r#"{"nonce":null,"nonce":1}"#).unwrap_err(),
             Malformed::Twice(Field::Nonce)
@@ -176,6 +199,9 @@ mod tests {
     #[test]
     fn an_object_is_read_as_the_string_it_could_have_been() {
         let fields = read("{\"extra_params\": {\n  \"a b\" : \"c \\\" d\"\n} }").unwrap();
-        assert_eq!(fields.get(Field::ExtraParams), Some(r#"{"a b":"c \" d"}"#));
+        assert_eq!(
+            fields.get(Field::ExtraParams).as_deref(),
+            Some(r#"{"a b":"c \" d"}"#)
+        );
     }
 }

@@ -1,53 +1,74 @@
-//! One level of JSON: the members of an object, or the elements of an array, as slices of the text.
+//! One level of JSON: the members of an object, or the elements of an array, as pieces of the text.
 //!
-//! Numbers stay the digits that came, and strings are not decoded, so nothing is copied. What is nested
-//! deeper is checked by `serde_json` and handed over whole.
+//! Numbers stay the digits that came, and strings are checked but not decoded, so nothing is copied. What
+//! is nested deeper is checked by `serde_json` and handed over whole.
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
 use serde::de::IgnoredAny;
 
-use super::escape;
+use super::text::{Span, Text};
+use super::{escape, find, has_control_character, is_printable_ascii};
 use crate::refusal::Malformed;
 
 /// A value as it stands in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Value<'a> {
+pub(crate) enum Value {
     Null,
-    Bool(&'a str),
-    Number(&'a str),
-    /// A string without escapes.
-    Plain(&'a str),
-    /// The inside of a string with escapes, which are not checked yet.
-    Escaped(&'a str),
+    Bool(Span),
+    Number(Span),
+    String(Quoted),
     /// A whole array or object.
-    Container(&'a str),
+    Container(Span),
 }
 
-impl<'a> Value<'a> {
+impl Value {
     /// The text of a string or a number.
-    pub(crate) fn scalar_text(self) -> Result<Option<Cow<'a, str>>, Malformed> {
+    pub(crate) fn scalar_text(self, text: &str) -> Option<Cow<'_, str>> {
         match self {
-            Self::Plain(text) | Self::Number(text) => Ok(Some(Cow::Borrowed(text))),
-            Self::Escaped(raw) => escape::decode(raw).map(|text| Some(Cow::Owned(text))),
-            Self::Null | Self::Bool(_) | Self::Container(_) => Ok(None),
+            Self::String(string) => Some(string.decode(text)),
+            Self::Number(digits) => Some(Cow::Borrowed(digits.of(text))),
+            Self::Null | Self::Bool(_) | Self::Container(_) => None,
+        }
+    }
+}
+
+/// A valid string: what stands between its quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quoted {
+    pub(super) inside: Span,
+    pub(super) has_escapes: bool,
+    /// Whether there is a control character in what it stands for.
+    pub(super) has_control: bool,
+}
+
+impl Quoted {
+    pub(crate) fn decode(self, text: &str) -> Cow<'_, str> {
+        let raw = self.inside.of(text);
+        if self.has_escapes {
+            Cow::Owned(escape::decode(raw))
+        } else {
+            Cow::Borrowed(raw)
+        }
+    }
+
+    pub(super) fn into_text(self) -> Text {
+        if self.has_escapes {
+            Text::Escaped(self.inside)
+        } else {
+            Text::Plain(self.inside)
         }
     }
 }
 
 /// Reads the object that `text` consists of and hands over its members in their order.
-pub(crate) fn read_object<'a>(
-    text: &'a str,
-    mut on_member: impl FnMut(Cow<'a, str>, Value<'a>) -> Result<(), Malformed>,
+pub(crate) fn read_object(
+    text: &str,
+    mut on_member: impl FnMut(Quoted, Value) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
-    let mut scanner = Scanner { text, at: 0 };
+    let mut scanner = Scanner::new(text);
     scanner.list(b'{', b'}', |scanner| {
-        let name = match scanner.string()? {
-            Value::Escaped(raw) => Cow::Owned(escape::decode(raw)?),
-            Value::Plain(name) => Cow::Borrowed(name),
-            _ => return Err(scanner.unexpected()),
-        };
+        let name = scanner.string()?;
         scanner.expect(b':')?;
         let value = scanner.value()?;
         on_member(name, value)
@@ -55,11 +76,11 @@ pub(crate) fn read_object<'a>(
 }
 
 /// Reads the array that `text` consists of.
-pub(super) fn read_array<'a>(
-    text: &'a str,
-    mut on_element: impl FnMut(Value<'a>) -> Result<(), Malformed>,
+pub(super) fn read_array(
+    text: &str,
+    mut on_element: impl FnMut(Value) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
-    let mut scanner = Scanner { text, at: 0 };
+    let mut scanner = Scanner::new(text);
     scanner.list(b'[', b']', |scanner| {
         let value = scanner.value()?;
         on_element(value)
@@ -69,9 +90,19 @@ pub(super) fn read_array<'a>(
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// There is no control character in such a text, which need not be looked for in each string.
+    is_printable_ascii: bool,
 }
 
 impl<'a> Scanner<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            is_printable_ascii: is_printable_ascii(text),
+        }
+    }
+
     /// The whole text: an opening byte, items between commas, a closing byte.
     fn list(
         &mut self,
@@ -98,9 +129,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn value(&mut self) -> Result<Value<'a>, Malformed> {
+    fn value(&mut self) -> Result<Value, Malformed> {
         match self.after_white_space() {
-            Some(b'"') => self.string(),
+            Some(b'"') => self.string().map(Value::String),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b'{' | b'[') => self.container(),
             Some(b't') => self.literal("true").map(Value::Bool),
@@ -110,35 +141,66 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<Value<'a>, Malformed> {
+    fn string(&mut self) -> Result<Quoted, Malformed> {
         self.expect(b'"')?;
-        let begin = self.at;
-        let mut has_escapes = false;
-        loop {
-            let stop = memchr2(b'"', b'\\', self.rest());
-            self.at += stop.ok_or(self.unexpected_at_end())?;
-            if self.peek() == Some(b'"') {
-                break;
-            }
-            // Whatever is escaped, a quote above all, does not end the string.
-            has_escapes = true;
-            self.at += 2;
+        let start = self.at;
+        if self.find_quote_or_escape()? == b'"' && self.is_printable_ascii {
+            let inside = self.since(start);
+            self.at += 1;
+            return Ok(Quoted {
+                inside,
+                has_escapes: false,
+                has_control: false,
+            });
         }
-        let inside = self.slice(begin)?;
-        if let Some(control) = position_of_control(inside) {
-            self.at = begin + control;
-            return Err(self.unexpected());
+        self.rest_of_unusual_string(start)
+    }
+
+    /// Stands at the first quote or escape of a string. Apart, since most strings are not like that.
+    #[inline(never)]
+    fn rest_of_unusual_string(&mut self, start: usize) -> Result<Quoted, Malformed> {
+        let (mut has_escapes, mut has_control) = (false, false);
+        while self.peek() == Some(b'\\') {
+            let (character, length) = escape::first(self.rest())?;
+            has_escapes = true;
+            has_control |= character.is_control();
+            self.at += length;
+            self.find_quote_or_escape()?;
+        }
+        let inside = self.since(start);
+        if !self.is_printable_ascii {
+            has_control |= self.has_control(inside)?;
         }
         self.at += 1;
-        Ok(if has_escapes {
-            Value::Escaped(inside)
-        } else {
-            Value::Plain(inside)
+        Ok(Quoted {
+            inside,
+            has_escapes,
+            has_control,
         })
     }
 
-    fn number(&mut self) -> Result<Value<'a>, Malformed> {
-        let begin = self.at;
+    fn find_quote_or_escape(&mut self) -> Result<u8, Malformed> {
+        let rest = self.rest();
+        let Some(at) = find::either(b'"', b'\\', rest) else {
+            self.at = self.text.len();
+            return Err(self.unexpected());
+        };
+        self.at += at;
+        Ok(rest[at])
+    }
+
+    /// Whether there is a control character in a string that JSON lets stand there as it is.
+    fn has_control(&mut self, inside: Span) -> Result<bool, Malformed> {
+        let raw = inside.of(self.text);
+        if let Some(control) = raw.bytes().position(|byte| byte < 0x20) {
+            self.at = inside.start + control;
+            return Err(self.unexpected());
+        }
+        Ok(has_control_character(raw))
+    }
+
+    fn number(&mut self) -> Result<Value, Malformed> {
+        let start = self.at;
         self.skip(b"-");
         if !self.skip(b"0") {
             self.digits()?;
@@ -150,7 +212,7 @@ impl<'a> Scanner<'a> {
             self.skip(b"+-");
             self.digits()?;
         }
-        self.slice(begin).map(Value::Number)
+        Ok(Value::Number(self.since(start)))
     }
 
     /// One digit at least.
@@ -166,26 +228,26 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn container(&mut self) -> Result<Value<'a>, Malformed> {
-        let begin = self.at;
-        let rest = self.text.get(begin..).unwrap_or_default();
+    fn container(&mut self) -> Result<Value, Malformed> {
+        let start = self.at;
+        let rest = self.text.get(start..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         let valid = matches!(values.next(), Some(Ok(_)));
         self.at += values.byte_offset();
         if valid {
-            self.slice(begin).map(Value::Container)
+            Ok(Value::Container(self.since(start)))
         } else {
             Err(self.unexpected())
         }
     }
 
-    fn literal(&mut self, literal: &str) -> Result<&'a str, Malformed> {
-        let begin = self.at;
+    fn literal(&mut self, literal: &str) -> Result<Span, Malformed> {
+        let start = self.at;
         if !self.rest().starts_with(literal.as_bytes()) {
             return Err(self.unexpected());
         }
         self.at += literal.len();
-        self.slice(begin)
+        Ok(self.since(start))
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
@@ -218,30 +280,15 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    fn slice(&self, begin: usize) -> Result<&'a str, Malformed> {
-        self.text.get(begin..self.at).ok_or(self.unexpected())
+    fn since(&self, start: usize) -> Span {
+        Span {
+            start,
+            end: self.at,
+        }
     }
 
     fn unexpected(&self) -> Malformed {
         Malformed::Json { offset: self.at }
-    }
-
-    fn unexpected_at_end(&self) -> Malformed {
-        Malformed::Json {
-            offset: self.text.len(),
-        }
-    }
-}
-
-/// Where the first byte is that must not stand in a string as it is. There is hardly ever one, so that
-/// all bytes are looked at together first, many at a time.
-fn position_of_control(text: &str) -> Option<usize> {
-    let is_control = |byte: u8| byte < 0x20;
-    let any = text.bytes().fold(false, |any, byte| any | is_control(byte));
-    if any {
-        text.bytes().position(is_control)
-    } else {
-        None
     }
 }
 
@@ -252,8 +299,7 @@ mod tests {
     /// Whether `value` is taken for one value, by us and by `serde_json`.
     fn agree(value: &str) {
         let text = format!("[{value}]");
-        // Escapes are judged when the string is decoded.
-        let ours = read_array(&text, |value| value.scalar_text().map(drop)).is_ok();
+        let ours = read_array(&text, |_| Ok(())).is_ok();
         let usual =
             serde_json::from_str::<Vec<IgnoredAny>>(&text).is_ok_and(|values| values.len() == 1);
         // An empty text is an empty array to both.
@@ -357,20 +403,22 @@ mod tests {
         let mut members = Vec::new();
         let text = r#" { "a" : 1.50 , "\u0062":"x\ty", "c":[ 1 ] ,"d":null,"a":true } "#;
         read_object(text, |name, value| {
-            members.push((name.into_owned(), value));
+            let value = match value {
+                Value::Null => "null",
+                Value::String(string) => string.inside.of(text),
+                Value::Bool(span) | Value::Number(span) | Value::Container(span) => span.of(text),
+            };
+            members.push((name.decode(text), value));
             Ok(())
         })
         .unwrap();
         let expected = [
-            ("a", Value::Number("1.50")),
-            ("b", Value::Escaped(r"x\ty")),
-            ("c", Value::Container("[ 1 ]")),
-            ("d", Value::Null),
-            ("a", Value::Bool("true")),
+            ("a", "1.50"),
+            ("b", r"x\ty"),
+            ("c", "[ 1 ]"),
+            ("d", "null"),
+            ("a", "true"),
         ];
-        assert_eq!(
-            members,
-            expected.map(|(name, value)| (name.to_owned(), value))
-        );
+        assert_eq!(members, expected.map(|(name, value)| (name.into(), value)));
     }
 }
