@@ -50,13 +50,15 @@ impl Gate {
 
     /// `None` if there are too many, or if the gate is closed.
     pub(crate) fn enter(&self) -> Option<Pass> {
-        let entered = self.state.send_if_modified(|state| {
-            let enters = state.phase == Phase::Open && state.running < self.most;
-            if enters {
+        let mut entered = false;
+        self.state.send_if_modified(|state| {
+            entered = state.phase == Phase::Open && state.running < self.most;
+            if entered {
                 state.running += 1;
                 gauge::in_flight(state.running);
             }
-            enters
+            // Nobody waits for more.
+            false
         });
         entered.then(|| Pass {
             state: Arc::clone(&self.state),
@@ -73,7 +75,7 @@ impl Gate {
         self.set_phase(Phase::Aborting);
     }
 
-    /// Waits until nobody is in flight.
+    /// Waits until nobody is in flight; for a gate that is closed.
     pub(crate) async fn drained(&self) {
         self.wait_for(|state| state.running == 0).await;
     }
@@ -99,9 +101,11 @@ impl Gate {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.state.send_modify(|state| {
+        self.state.send_if_modified(|state| {
             state.running -= 1;
             gauge::in_flight(state.running);
+            // A shutdown closes the gate before it waits, and to wake those who wait is not for free.
+            state.running == 0 && state.phase > Phase::Open
         });
     }
 }
