@@ -3,12 +3,13 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use zego_record_core::UnixSeconds;
 
 use crate::report::gauge;
 use crate::store::{BoxFuture, StoreError};
+use crate::sync::{Mutex, MutexGuard};
 
 const DEFAULT_CAPACITY: usize = 131_072;
 /// A shard has a lock of its own. It is so small that growing it, or removing everything in it at once,

@@ -76,6 +76,7 @@ mod road;
 mod skew;
 mod state;
 mod store;
+mod sync;
 
 pub use answer::Answer;
 pub use builder::{ReceiverBuilder, StoreFailure};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use zego_record_core::DeliveryKey;
@@ -16,6 +16,7 @@ use crate::state::{DeliveryRecord, DeliveryState};
 use crate::store::{
     BoxFuture, Claim, ClaimOutcome, DeliveryStore, Settled, Settlement, StoreError,
 };
+use crate::sync::{Mutex, MutexGuard};
 
 const DEFAULT_CAPACITY: usize = 65_536;
 const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,8 +1,7 @@
 //! Memory store and memory guard under real threads: of all who want a key at once, one wins.
 //!
-//! Each of their operations is one critical section of one lock, so what a model checker of schedules
-//! could permute are whole operations, and `reference.rs` does that. What is left to show is that it
-//! *is* one critical section, which needs threads that are in each other's way.
+//! `loom.rs` tries every order in which three threads can come to a lock; here are more of them, on more
+//! keys, and the receiver, whose tasks loom cannot see.
 //!
 //! `INTERLEAVING_ROUNDS` sets another number of rounds.
 
