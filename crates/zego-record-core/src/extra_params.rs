@@ -1,6 +1,8 @@
 //! `extra_params`: what the CDN vendor says about the recorded file.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::ser::SerializeStruct;
@@ -14,11 +16,13 @@ use crate::wire::{Value, has_control_character, read_object};
 /// text that is no JSON, or that holds a documented member twice, is not recognised; it costs nothing
 /// but the typed members, and stays readable with [`text`](Self::text). So do members that are not
 /// documented.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// The text is read when a typed member is asked for the first time. That would be a sixth of the
+/// instructions for accepting a callback, and many only need its playback URL.
+#[derive(Clone)]
 pub struct ExtraParams {
     text: Option<String>,
-    vendor: VendorParams,
-    duration: Option<String>,
+    typed: OnceLock<Typed>,
 }
 
 /// The members that only one vendor sends.
@@ -83,8 +87,8 @@ impl ExtraParams {
     }
 
     /// The vendor, told by the members that only it sends.
-    pub const fn vendor(&self) -> Option<Vendor> {
-        match self.vendor {
+    pub fn vendor(&self) -> Option<Vendor> {
+        match self.params() {
             VendorParams::Tencent { .. } => Some(Vendor::Tencent),
             VendorParams::Wangsu { .. } => Some(Vendor::Wangsu),
             VendorParams::Huawei { .. } => Some(Vendor::Huawei),
@@ -93,13 +97,13 @@ impl ExtraParams {
     }
 
     /// The members that only this vendor sends.
-    pub const fn params(&self) -> &VendorParams {
-        &self.vendor
+    pub fn params(&self) -> &VendorParams {
+        &self.typed().vendor
     }
 
     /// Tencent's recording task.
     pub fn task_id(&self) -> Option<&str> {
-        match &self.vendor {
+        match self.params() {
             VendorParams::Tencent { task_id, .. } => task_id.as_deref(),
             _ => None,
         }
@@ -108,7 +112,7 @@ impl ExtraParams {
     /// What the vendor calls the file: `FileID` (Tencent), `PersistentId` (Wangsu) or `ObsObject`
     /// (Huawei).
     pub fn file_id(&self) -> Option<&str> {
-        match &self.vendor {
+        match self.params() {
             VendorParams::Tencent { file_id, .. } => file_id.as_deref(),
             VendorParams::Wangsu { persistent_id } => Some(persistent_id),
             VendorParams::Huawei { obs_object, .. } => obs_object.as_deref(),
@@ -117,49 +121,53 @@ impl ExtraParams {
     }
 
     /// The size of the file in bytes; Huawei alone sends it.
-    pub const fn file_size(&self) -> Option<u64> {
-        match self.vendor {
-            VendorParams::Huawei { file_size, .. } => file_size,
+    pub fn file_size(&self) -> Option<u64> {
+        match self.params() {
+            VendorParams::Huawei { file_size, .. } => *file_size,
             _ => None,
         }
     }
 
     /// The length of the recording; `None` if it is absent, negative or no number.
     pub fn duration(&self) -> Option<Duration> {
-        let seconds = self.duration.as_deref()?.parse().ok()?;
+        let seconds = self.duration_text()?.parse().ok()?;
         Duration::try_from_secs_f64(seconds).ok()
     }
 
     /// The length of the recording in seconds, in the digits that came.
     pub fn duration_text(&self) -> Option<&str> {
-        self.duration.as_deref()
+        self.typed().duration.as_deref()
     }
 
     pub(crate) fn new(text: Option<String>) -> Self {
-        let members = text.as_deref().and_then(Members::read).unwrap_or_default();
-        let own = |member: Option<Cow<'_, str>>| member.map(Cow::into_owned);
-        let duration = own(members.duration);
-        let tencent = members.task_id.is_some() || members.file_id.is_some();
-        let huawei = members.obs_object.is_some() || members.file_size.is_some();
-        let vendor = match (tencent, members.persistent_id, huawei) {
-            (true, None, false) => VendorParams::Tencent {
-                task_id: own(members.task_id),
-                file_id: own(members.file_id),
-            },
-            (false, Some(id), false) => VendorParams::Wangsu {
-                persistent_id: id.into_owned(),
-            },
-            (false, None, true) => VendorParams::Huawei {
-                obs_object: own(members.obs_object),
-                file_size: members.file_size.and_then(|size| parse_size(&size)),
-            },
-            _ => VendorParams::Unrecognised,
-        };
         Self {
             text,
-            vendor,
-            duration,
+            typed: OnceLock::new(),
         }
+    }
+
+    fn typed(&self) -> &Typed {
+        self.typed
+            .get_or_init(|| self.text().map(Typed::read).unwrap_or_default())
+    }
+}
+
+/// By the text, which all the rest comes from.
+impl PartialEq for ExtraParams {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ExtraParams {}
+
+impl fmt::Debug for ExtraParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExtraParams")
+            .field("text", &self.text())
+            .field("vendor", self.params())
+            .field("duration", &self.duration_text())
+            .finish()
     }
 }
 
@@ -183,6 +191,38 @@ impl Serialize for ExtraParams {
         params.serialize_field("file_size", &self.file_size())?;
         params.serialize_field("text", &self.text())?;
         params.end()
+    }
+}
+
+/// What is documented of a text.
+#[derive(Clone, Default)]
+struct Typed {
+    vendor: VendorParams,
+    duration: Option<String>,
+}
+
+impl Typed {
+    fn read(text: &str) -> Self {
+        let members = Members::read(text).unwrap_or_default();
+        let own = |member: Option<Cow<'_, str>>| member.map(Cow::into_owned);
+        let tencent = members.task_id.is_some() || members.file_id.is_some();
+        let huawei = members.obs_object.is_some() || members.file_size.is_some();
+        let vendor = match (tencent, members.persistent_id, huawei) {
+            (true, None, false) => VendorParams::Tencent {
+                task_id: own(members.task_id),
+                file_id: own(members.file_id),
+            },
+            (false, Some(id), false) => VendorParams::Wangsu {
+                persistent_id: id.into_owned(),
+            },
+            (false, None, true) => VendorParams::Huawei {
+                obs_object: own(members.obs_object),
+                file_size: members.file_size.and_then(|size| parse_size(&size)),
+            },
+            _ => VendorParams::Unrecognised,
+        };
+        let duration = own(members.duration);
+        Self { vendor, duration }
     }
 }
 
