@@ -1,8 +1,7 @@
 //! A captured body, taken apart so that it can be sent again under a fresh signature.
 
+use std::error::Error;
 use std::fmt;
-use std::fs;
-use std::path::Path;
 
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
@@ -10,7 +9,8 @@ use serde_json::value::RawValue;
 use zego_record_core::{Field, Unverified, WireForm};
 use zego_record_testkit::RequestBuilder;
 
-use crate::error::Error;
+/// Why a body cannot be taken apart.
+type Cause = Box<dyn Error + Send + Sync>;
 
 /// The fields of a captured body, without what belongs to its signature.
 #[derive(Clone, Debug)]
@@ -26,24 +26,13 @@ enum Value {
 }
 
 impl Captured {
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let body = fs::read(path);
-        let body = body.map_err(|error| {
-            Error::with_source(format!("cannot read the body {}", path.display()), error)
-        })?;
-        Self::parse(&body).map_err(|error| {
-            let message = format!("cannot take the body {} apart", path.display());
-            Error::with_source(message, error)
-        })
-    }
-
-    fn parse(body: &[u8]) -> Result<Self, Error> {
-        // What a receiver could not read is not worth sending.
-        let wire_form = Unverified::read(body)
-            .map_err(|refusal| Error::with_source("a receiver cannot read it", refusal))?
-            .wire_form();
-        let text = String::from_utf8_lossy(body);
-        let text = text.trim_start_matches('\u{feff}').trim();
+    /// Takes apart whatever a receiver can read; what it could not read is not worth sending.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Cause> {
+        let wire_form = Unverified::read(body)?.wire_form();
+        // As a receiver does it: other white space is content.
+        let text = std::str::from_utf8(body)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text.trim_matches([' ', '\t', '\r', '\n']);
         let fields = match wire_form {
             WireForm::Form => read_form(text)?,
             WireForm::Json => read_json(text)?,
@@ -81,31 +70,29 @@ impl Captured {
         let fields = self.fields.iter();
         fields.fold(
             empty.wire_form(self.wire_form),
+            // Unknown names may repeat.
             |builder, (name, value)| match value {
-                // Unknown names may repeat.
                 Value::Text(text) => builder.add_field(name.as_str(), text.as_str()),
-                Value::Json(json) => builder.field_json(name.as_str(), json.as_str()),
+                Value::Json(json) => builder.add_field_json(name.as_str(), json.as_str()),
             },
         )
     }
 }
 
-fn form_pairs(text: &str) -> Result<Vec<(String, String)>, Error> {
-    serde_urlencoded::from_str(text).map_err(|error| Error::with_source("it is no form", error))
+fn form_pairs(text: &str) -> Result<Vec<(String, String)>, Cause> {
+    Ok(serde_urlencoded::from_str(text)?)
 }
 
-fn read_form(text: &str) -> Result<Vec<(String, Value)>, Error> {
+fn read_form(text: &str) -> Result<Vec<(String, Value)>, Cause> {
     let pairs = form_pairs(text)?.into_iter();
     Ok(pairs
         .map(|(name, text)| (name, Value::Text(text)))
         .collect())
 }
 
-fn read_json(text: &str) -> Result<Vec<(String, Value)>, Error> {
+fn read_json(text: &str) -> Result<Vec<(String, Value)>, Cause> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer
-        .deserialize_map(Members)
-        .map_err(|error| Error::with_source("it is no JSON object", error))
+    Ok(deserializer.deserialize_map(Members)?)
 }
 
 /// The members in their order, numbers in their very digits.
@@ -173,6 +160,21 @@ mod tests {
 
         let encoded = resigned("%7B%22event%22%3A%22a&b=%2Bc%22%7D");
         assert!(encoded.contains("%22a%26b%3D%2Bc%22"), "{encoded}");
+    }
+
+    #[test]
+    fn a_name_that_repeats_is_sent_as_often() {
+        let again = resigned(r#"{"new":1,"new":[2],"new":"3","new":1}"#);
+        let repeated = r#""new":1,"new":[2],"new":"3","new":1}"#;
+        assert!(again.ends_with(repeated), "{again}");
+    }
+
+    #[test]
+    fn only_what_a_receiver_skips_around_a_body_is_skipped() {
+        let again = resigned("\u{feff} \t\r\n\u{b}a=b\u{a0}\n");
+        assert!(again.ends_with("%0Ba=b%C2%A0"), "{again}");
+        let again = resigned("\u{feff}\u{feff}a=b");
+        assert!(again.ends_with("%EF%BB%BFa=b"), "{again}");
     }
 
     #[test]

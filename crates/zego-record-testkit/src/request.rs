@@ -145,6 +145,13 @@ impl RequestBuilder {
         self
     }
 
+    /// Adds a field as JSON as it stands, even if there is one of this name.
+    pub fn add_field_json(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
+        self.edits
+            .push(Edit::Add(name.into(), Value::Json(json.into())));
+        self
+    }
+
     /// Leaves a field out.
     pub fn without(mut self, name: impl Into<String>) -> Self {
         self.edits.push(Edit::Remove(name.into()));

@@ -147,12 +147,13 @@ fn fields_can_be_changed_and_contradict_what_was_signed() {
         &builder()
             .field_json("nonce2", "12")
             .add_field("x", "y")
+            .add_field_json("x", "[1]")
             .build(),
     )
     .unwrap();
     assert_eq!(
         callback.other_fields().collect::<Vec<_>>(),
-        [("nonce2", "12"), ("x", "y")]
+        [("nonce2", "12"), ("x", "y"), ("x", "[1]")]
     );
 }
 

@@ -1,6 +1,7 @@
 //! The options of `send`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -98,7 +99,7 @@ pub struct SendArgs {
 impl SendArgs {
     pub(super) fn callbacks(&self, io: &mut Io<'_>) -> Result<Callbacks, Error> {
         let secret = self.secret.for_signing(io)?;
-        let captured = self.body.as_deref().map(Captured::read).transpose()?;
+        let captured = self.body.as_deref().map(read_captured).transpose()?;
         Ok(Callbacks::new(secret, self.content.clone(), captured))
     }
 
@@ -129,4 +130,14 @@ impl SendArgs {
             ..Pacing::new(schedule)
         })
     }
+}
+
+fn read_captured(path: &Path) -> Result<Captured, Error> {
+    let body = fs::read(path).map_err(|error| {
+        Error::with_source(format!("cannot read the body {}", path.display()), error)
+    })?;
+    Captured::parse(&body).map_err(|cause| {
+        let message = format!("cannot take the body {} apart", path.display());
+        Error::with_source(message, cause)
+    })
 }
