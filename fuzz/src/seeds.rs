@@ -29,6 +29,7 @@ pub fn all() -> BTreeMap<&'static str, Seeds> {
         ("differential", bodies.clone()),
         ("wire_equivalence", bodies.clone()),
         ("fixpoint", bodies.clone()),
+        ("captured", bodies.clone()),
         (
             "extra_params",
             of_bodies(|body| field(body, "extra_params")),

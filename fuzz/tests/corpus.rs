@@ -55,3 +55,8 @@ fn extra_params() {
 fn differential() {
     replay("differential", checks::differential::check);
 }
+
+#[test]
+fn captured() {
+    replay("captured", checks::captured::check);
+}

@@ -1,5 +1,6 @@
 //! One promise, or a few that belong together, for each fuzz target.
 
+pub mod captured;
 pub mod differential;
 pub mod extra_params;
 pub mod fixpoint;
