@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
+
 use zego_record_core::{
-    CallbackSecret, RecordCallback, Refusal, UnixSeconds, Verdict, Verified, Verifier, sign,
+    CallbackSecret, RecordCallback, Refusal, ReplayUrlPolicy, UnixSeconds, Verdict, Verified,
+    Verifier, sign,
 };
 
 fn secret(text: &str) -> CallbackSecret {
@@ -61,6 +64,19 @@ fn digits_moved_from_the_nonce_to_the_timestamp_do_not_make_it_fresh() {
 }
 
 #[test]
+fn a_timestamp_and_a_nonce_that_change_places_share_a_signature() {
+    let verifier = verifier("secret");
+    let (first, second) = ("1760001893", "1760001950");
+    let signature = sign(&secret("secret"), first, second).to_string();
+    let signatures = [(first, second), (second, first)].map(|(timestamp, nonce)| {
+        let body = body(timestamp, nonce, &signature);
+        verify(&verifier, &body, 1_760_001_900).unwrap().signature()
+    });
+    // Both are fresh, so nothing but these bytes tells that it is one signed request.
+    assert_eq!(signatures[0], signatures[1]);
+}
+
+#[test]
 fn a_length_extension_is_refused_before_anything_is_hashed() {
     let verifier = verifier("0123456789abcdef0123456789abcdef");
     let captured = body(
@@ -111,6 +127,61 @@ fn a_refusal_tells_neither_the_secret_nor_the_signature_that_would_be_right() {
         );
     }
     assert!(refusal.to_string().contains("ServerSecret"), "{refusal}");
+}
+
+/// How long a comparison takes is `subtle`'s business; this is what could be read without a watch.
+#[test]
+fn a_guess_is_not_told_how_much_of_it_was_right() {
+    let verifier = verifier("secret");
+    let right = sign(&secret("secret"), "1760001893", "456789").to_string();
+    let mut told = BTreeSet::new();
+    for at in 0..right.len() {
+        let digit = if &right[at..=at] == "0" { "1" } else { "0" };
+        let guess = format!("{}{digit}{}", &right[..at], &right[at + 1..]);
+        let body = body("1760001893", "456789", &guess);
+        let refusal = verify(&verifier, &body, 1_760_001_893).unwrap_err();
+        told.insert(format!("{refusal} {refusal:?}"));
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn an_empty_secret_or_one_with_a_pasted_newline_signs_nothing() {
+    for text in ["", " ", "\n", "0123456789abcdef\n", "0123456789abcdef\r\n"] {
+        assert!(CallbackSecret::new(text).is_err(), "{text:?}");
+    }
+    assert!(Verifier::builder().build().is_err(), "no secret at all");
+}
+
+#[test]
+fn a_playback_url_into_the_own_network_is_refused() {
+    let policy = ReplayUrlPolicy::hosts(["vod.example.com"]).unwrap();
+    let verifier = Verifier::builder()
+        .secret(secret("secret"))
+        .replay_urls(policy)
+        .build()
+        .unwrap();
+    let signature = sign(&secret("secret"), "1760001893", "1").to_string();
+    let genuine = body("1760001893", "1", &signature);
+    let verdict = |url: &str| {
+        let body = genuine.replace("replay_url=u", &format!("replay_url={url}"));
+        verify(&verifier, &body, 1_760_001_893)
+            .map(|callback| callback.replay_url().to_owned())
+            .map_err(|refusal| refusal.kind())
+    };
+    let good = "https://vod.example.com/a.mp4";
+    assert_eq!(verdict(good), Ok(good.to_owned()));
+    for url in [
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::1]/a.mp4",
+        "http://localhost/a.mp4",
+        "http://db.internal/a.mp4",
+        "file:///etc/passwd",
+        "https://vod.example.com@10.0.0.1/a.mp4",
+        "https%253A%252F%252F10.0.0.1/a.mp4",
+    ] {
+        assert_eq!(verdict(url), Err(Verdict::ReplayUrlRefused), "{url}");
+    }
 }
 
 #[test]

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::{builder, kind, request};
+use common::{SECRET, builder, kind, now, receiver, request};
 use zego_record_core::{UnixSeconds, Verdict};
 use zego_record_receiver::{
     Binding, BoxFuture, GuardMode, MemoryGuard, MemoryStore, ReplayGuard, Sighting, StoreError,
     StoreErrorKind,
 };
+use zego_record_testkit::RequestBuilder;
 
 fn sighting(signature: u32, content: u8, now: i64) -> Sighting {
     let mut bytes = [0; 20];
@@ -60,6 +61,40 @@ async fn a_signature_with_other_content_is_refused_and_kept_for_a_person() {
         .into();
     assert_eq!(*quarantined.lock().unwrap(), expected);
     assert_eq!(receiver.counters().signatures_reused, 2);
+}
+
+#[tokio::test]
+async fn a_timestamp_and_a_nonce_that_change_places_carry_no_other_content() {
+    let receiver = receiver();
+    let (earlier, later) = (now().get() - 100, now().get());
+    let signed = |timestamp: i64, nonce: i64, stream: &str| {
+        RequestBuilder::new(SECRET, now())
+            .timestamp(timestamp.to_string())
+            .nonce(nonce.to_string())
+            .field("stream_alias", stream)
+            .build()
+    };
+    let genuine = signed(earlier, later, "genuine");
+    let forged = signed(later, earlier, "forged");
+    assert_eq!(genuine.signature(), forged.signature());
+    assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+    assert_eq!(
+        kind(receiver.admit(forged.body()).await),
+        Some(Verdict::SignatureReused)
+    );
+}
+
+#[tokio::test]
+async fn a_nonce_that_comes_again_under_another_signature_is_no_replay() {
+    let receiver = receiver();
+    for age in [0, 1] {
+        let request = RequestBuilder::new(SECRET, now())
+            .age(age)
+            .nonce("158273")
+            .field("stream_alias", format!("lesson-{age}"))
+            .build();
+        assert_eq!(kind(receiver.admit(request.body()).await), None);
+    }
 }
 
 #[tokio::test]
@@ -182,6 +217,22 @@ fn a_million_signatures_stay_inside_of_the_bound() {
     }
     assert!(guard.len() <= 10_000, "{}", guard.len());
     assert_eq!(guard.evictions(), 1_000_000 - guard.len() as u64);
+}
+
+/// A cache that chooses what to admit or to keep forgets just these.
+#[test]
+fn a_full_guard_does_not_let_the_replay_of_a_fresh_signature_in() {
+    let guard = MemoryGuard::with_capacity(10_000);
+    for number in 0..50_000_u32 {
+        let signature = number.wrapping_mul(2_654_435_761).swap_bytes();
+        assert_eq!(
+            guard.bind_now(&sighting(signature, 1, 1_000)),
+            Binding::First
+        );
+        let replay = sighting(signature, 2, 1_000);
+        assert_eq!(guard.bind_now(&replay), Binding::Other, "{number}");
+    }
+    assert!(guard.evictions() > 0, "it was never full");
 }
 
 #[test]

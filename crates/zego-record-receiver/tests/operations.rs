@@ -4,12 +4,17 @@
 
 mod common;
 
+use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Runs, SECRET, builder, kind, now, receive, receive_counted, receiver, request};
-use zego_record_core::{CallbackSecret, ConfigErrorKind, UnixSeconds, Verdict, Verifier};
-use zego_record_receiver::{Clock, Receiver, ReceiverBuilder};
+use zego_record_core::{
+    CallbackSecret, ConfigErrorKind, ReplayUrlPolicy, UnixSeconds, Verdict, Verifier,
+};
+use zego_record_receiver::{
+    Clock, HandlerError, Receiver, ReceiverBuilder, StoreError, StoreErrorKind,
+};
 use zego_record_testkit::{RequestBuilder, Signing};
 
 type Log<T> = Arc<Mutex<Vec<T>>>;
@@ -70,6 +75,55 @@ async fn other_events_are_refused_if_asked_for() {
     assert_eq!(
         kind(receiver.admit(request.body()).await),
         Some(Verdict::UnexpectedEvent)
+    );
+}
+
+#[tokio::test]
+async fn a_playback_url_that_is_not_allowed_reaches_no_handler_and_is_kept() {
+    let verifier = Verifier::builder()
+        .secret(CallbackSecret::new(SECRET).unwrap())
+        .replay_urls(ReplayUrlPolicy::hosts(["vod.example.com"]).unwrap())
+        .build()
+        .unwrap();
+    let (quarantined, bodies) = log();
+    let receiver = Receiver::builder(verifier)
+        .on_quarantine(move |it| quarantined.lock().unwrap().push(it.body.to_vec()))
+        .build()
+        .unwrap();
+    let forged = RequestBuilder::new(SECRET, now())
+        .field("replay_url", "http://169.254.169.254/latest/meta-data")
+        .build();
+    let runs = Runs::default();
+    assert_eq!(
+        receive_counted(&receiver, &forged, &runs).await,
+        Verdict::ReplayUrlRefused
+    );
+    assert_eq!(
+        receive_counted(&receiver, &request("allowed"), &runs).await,
+        Verdict::Handled
+    );
+    assert_eq!(runs.get(), 1);
+    assert_eq!(*bodies.lock().unwrap(), [forged.body()]);
+}
+
+#[test]
+fn an_error_keeps_its_cause_and_does_not_say_it_twice() {
+    let error = |kind| StoreError::new(kind, std::io::Error::other("the line is cut"));
+    for kind in [
+        StoreErrorKind::Unavailable,
+        StoreErrorKind::Timeout,
+        StoreErrorKind::Corrupt,
+        StoreErrorKind::Config,
+    ] {
+        let error = error(kind);
+        assert!(!error.to_string().contains("the line is cut"), "{error}");
+        let cause = error.source().unwrap();
+        assert!(cause.is::<std::io::Error>(), "{cause:?}");
+    }
+    // The one that is no error itself tells all of its causes, each once.
+    assert_eq!(
+        HandlerError::retry(error(StoreErrorKind::Timeout)).to_string(),
+        "the store did not answer in time: the line is cut"
     );
 }
 

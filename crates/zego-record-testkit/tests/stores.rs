@@ -90,6 +90,25 @@ async fn a_broken_store_is_named() {
 }
 
 #[tokio::test]
+async fn a_store_that_checks_and_then_acts_is_found_out() {
+    let plain = Plain::new(
+        ManualClock::new(UnixSeconds::new(0)),
+        |_, outcome| outcome,
+        |_, settled| settled,
+    );
+    let clock = plain.clock.clone();
+    let suite = assert_store_conformant(Arc::new(ChecksThenActs(plain)), move |time| {
+        clock.advance(time);
+        std::future::ready(())
+    });
+    let broken = panic_of(suite).await.unwrap();
+    assert!(
+        broken.contains("a race of claims has one winner"),
+        "{broken}"
+    );
+}
+
+#[tokio::test]
 async fn a_broken_guard_is_named() {
     #[derive(Debug)]
     struct Forgetful(MemoryGuard);
@@ -142,6 +161,25 @@ struct Plain {
 }
 
 impl Plain {
+    fn new(
+        clock: ManualClock,
+        break_claim: Break<ClaimOutcome>,
+        break_settle: Break<Settled>,
+    ) -> Self {
+        Self {
+            clock,
+            records: Mutex::default(),
+            break_claim,
+            break_settle,
+        }
+    }
+
+    fn record(&self, claim: &Claim) -> Option<DeliveryRecord> {
+        let records = self.records.lock().unwrap();
+        let known = records.iter().find(|(other, _)| other.key == claim.key);
+        known.map(|(_, record)| *record)
+    }
+
     fn step<T>(
         &self,
         claim: &Claim,
@@ -197,17 +235,43 @@ impl DeliveryStore for Plain {
     }
 }
 
+/// A claim that is a SELECT and then, a moment later, an INSERT or an UPDATE.
+#[derive(Debug)]
+struct ChecksThenActs(Plain);
+
+impl DeliveryStore for ChecksThenActs {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ClaimOutcome, StoreError>> {
+        Box::pin(async move {
+            let seen = self.0.record(claim);
+            tokio::task::yield_now().await;
+            let decide = |_, changed, now| DeliveryRecord::claim(seen, claim, changed, now);
+            Ok(self.0.step(claim, decide, self.0.break_claim))
+        })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        claim: &'a Claim,
+        settlement: Settlement,
+    ) -> BoxFuture<'a, Result<Settled, StoreError>> {
+        self.0.settle(claim, settlement)
+    }
+
+    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.0.purge()
+    }
+
+    fn default_retention(&self) -> Duration {
+        self.0.default_retention()
+    }
+}
+
 async fn broken_rule(
     break_claim: Break<ClaimOutcome>,
     break_settle: Break<Settled>,
 ) -> Option<String> {
     let clock = ManualClock::new(UnixSeconds::new(0));
-    let store = Plain {
-        clock: clock.clone(),
-        records: Mutex::default(),
-        break_claim,
-        break_settle,
-    };
+    let store = Plain::new(clock.clone(), break_claim, break_settle);
     let pass = {
         let clock = clock.clone();
         move |time| {

@@ -176,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn a_number_keeps_its_digits(number in prop_oneof![number(), "[1-9][0-9]{0,400}"]) {
+    fn a_number_keeps_its_digits_and_becomes_no_float(number in prop_oneof![number(), "[1-9][0-9]{0,400}"]) {
         let number = |name: &str| (name.to_owned(), Value::Json(number.clone()));
         let extra_params = format!(r#"{{"FileID":{}}}"#, number("FileID").1.text());
         let mut fields = with(vec![number("new")]);

@@ -15,7 +15,7 @@ proptest! {
     #![proptest_config(config(300))]
 
     #[test]
-    fn the_three_texts_are_sorted_as_bytes(
+    fn the_three_texts_are_sorted_as_bytes_and_not_as_numbers(
         secret_text in secret_text(),
         timestamp in timestamp(),
         nonce in nonce(),
