@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use zego_record_core::Verdict;
 use zego_record_testkit::golden::cases;
 use zego_record_testkit::{RequestBuilder, SignedRequest};
-use zego_record_tests::{SECRET, now, send};
+
+use zego_record_tests::{SECRET, figures, now, send};
 
 const EXAMPLES: [&str; 4] = ["actix", "axum", "tower", "warp"];
 const MEMBERS: [&str; 16] = [
@@ -258,6 +259,11 @@ fn ten_thousand_callbacks_under_bad_conditions_are_each_handled_once() {
         );
         let (written, _) = example.stop("-TERM");
         assert_eq!(written.len(), 10_000, "{name}");
+        let totals = report.lines().find(|line| line.contains(" lost")).unwrap();
+        figures(
+            "callbacks under bad conditions",
+            format_args!("{name}: {totals}"),
+        );
     }
 }
 

@@ -20,6 +20,8 @@ pub use client::{Connection, send};
 pub use mounts::{Extent, MOUNTS, Mount, Running};
 pub use script::Script;
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use zego_record_core::{CallbackSecret, UnixSeconds, Verifier};
@@ -33,6 +35,12 @@ pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub fn receiver() -> ReceiverBuilder {
     let secret = CallbackSecret::new(SECRET).unwrap();
     Receiver::builder(Verifier::builder().secret(secret).build().unwrap())
+}
+
+/// Says what a test has run, also when it passes: `cargo test` holds back what is printed by macros alone.
+pub fn figures(test: &str, figures: impl Display) {
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "figures: {test}: {figures}");
 }
 
 /// The current time.

@@ -8,7 +8,7 @@ use std::{env, fs};
 use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use zego_record_testkit::golden::{self, Conformance, Mode, Reply};
-use zego_record_tests::{Extent, MOUNTS, Mount, SECRET, now, receiver, send};
+use zego_record_tests::{Extent, MOUNTS, Mount, SECRET, figures, now, receiver, send};
 
 const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MATRIX.md");
 
@@ -16,8 +16,15 @@ const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MATRIX.md");
 async fn every_mount_answers_every_case_as_the_table_says() {
     let mut reports = Vec::new();
     for mount in MOUNTS {
-        if let Err(differences) = check(mount).await {
-            reports.push(format!("{mount:?}:\n{differences}"));
+        match check(mount).await {
+            Ok(report) => figures(
+                "golden table",
+                format_args!(
+                    "{mount:?}: {} cases, {} requests",
+                    report.cases, report.requests
+                ),
+            ),
+            Err(differences) => reports.push(format!("{mount:?}:\n{differences}")),
         }
     }
     assert!(reports.is_empty(), "{}", reports.join("\n"));

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use totals::Totals;
+use zego_record_tests::figures;
 
 const SEEDS: u64 = 10_000;
 
@@ -62,10 +63,13 @@ fn a_callback_is_lost_only_where_all_attempts_were_made_impossible() {
         }
     });
     let totals = totals.into_inner().unwrap();
-    println!(
-        "seeds {from} to {}, {:.1?}:\n{totals}",
-        from + seeds - 1,
-        begin.elapsed()
+    figures(
+        "simulation",
+        format_args!(
+            "seeds {from} to {}, {:.1?}:\n{totals}",
+            from + seeds - 1,
+            begin.elapsed()
+        ),
     );
     if seeds >= 1_000 {
         totals.assert_nothing_is_missing();

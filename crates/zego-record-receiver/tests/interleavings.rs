@@ -9,6 +9,7 @@
 
 mod common;
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -26,6 +27,14 @@ const TASKS: usize = 32;
 
 fn rounds(default: usize) -> usize {
     std::env::var("INTERLEAVING_ROUNDS").map_or(default, |rounds| rounds.parse().unwrap())
+}
+
+/// Says what was run: not by a macro, whose output `cargo test` would hold back.
+fn figures(test: &str, rounds: usize) {
+    let _ = writeln!(
+        std::io::stderr(),
+        "figures: races for {test}: {rounds} rounds of {KEYS} keys, {TASKS} tasks each"
+    );
 }
 
 #[test]
@@ -52,6 +61,7 @@ fn a_delivery_has_one_owner_in_each_of_its_runs() {
             }
         }
     }
+    figures("owners", rounds(20) * 2);
 }
 
 #[test]
@@ -69,6 +79,7 @@ fn a_signature_has_one_first_content() {
             assert_eq!(guard.bind_now(&bound), Binding::Same, "the first is bound");
         }
     }
+    figures("first contents", rounds(20));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -106,6 +117,7 @@ async fn a_handler_runs_once_of_all_tasks_that_receive_the_same() {
         assert_eq!((handled, runs.get()), (KEYS, KEYS), "round {round}");
         assert_eq!(receiver.counters().in_flight, 0);
     }
+    figures("handlers", rounds(1));
 }
 
 /// Lets all tasks try all keys in the same order at the same time; who has won which.

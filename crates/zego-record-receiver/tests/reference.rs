@@ -10,16 +10,30 @@ mod guard;
 #[path = "reference/store.rs"]
 mod store;
 
+use std::io::Write as _;
+
 use proptest::test_runner::{Config, TestRunner};
 
 const CASES: u32 = 10_000;
 const STEPS: usize = 50;
 
+fn cases() -> u32 {
+    std::env::var("REFERENCE_CASES").map_or(CASES, |cases| cases.parse().unwrap())
+}
+
 fn runner() -> TestRunner {
-    let cases = std::env::var("REFERENCE_CASES").map_or(CASES, |cases| cases.parse().unwrap());
     TestRunner::new(Config {
-        cases,
+        cases: cases(),
         failure_persistence: None,
         ..Config::default()
     })
+}
+
+/// Says what was run: not by a macro, whose output `cargo test` would hold back.
+fn figures(test: &str) {
+    let _ = writeln!(
+        std::io::stderr(),
+        "figures: {test}: {} sequences of {STEPS} steps",
+        cases()
+    );
 }

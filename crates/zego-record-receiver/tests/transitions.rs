@@ -4,6 +4,7 @@
 
 mod model;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use model::{Machine, explore};
@@ -238,7 +239,11 @@ fn extreme_times_and_counts_saturate() {
 #[test]
 fn no_history_breaks_a_promise() {
     let explored = explore(&Machine::REAL).unwrap_or_else(|violation| panic!("{violation}"));
-    println!("{explored} states explored");
+    // Not by a macro, whose output `cargo test` would hold back.
+    let _ = writeln!(
+        std::io::stderr(),
+        "figures: transitions: {explored} states explored"
+    );
     assert!(
         explored > 10_000,
         "only {explored} states: the model has lost its choices"

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use zego_record_core::Verdict;
-use zego_record_tests::{Connection, Extent, MOUNTS, request};
+use zego_record_tests::{Connection, Extent, MOUNTS, figures, request};
 
 use crate::own_process::descriptors;
 use crate::{Open, alone, bytes_of, number, until, whole_roads};
@@ -70,14 +70,18 @@ fn disconnects_at_random_offsets_leave_nothing_behind() {
                     handled.len() + 1,
                     "{mount:?}: a record for each"
                 );
-                println!(
-                    "{} were done before the retry",
-                    open.answered(Verdict::Duplicate)
-                );
             }
             assert!(
                 handled.is_subset(&complete),
                 "{mount:?}: none runs on a part of a request"
+            );
+            figures(
+                "disconnects",
+                format_args!(
+                    "{mount:?}: {disconnects}, {} of them after the whole request, {} done before the retry",
+                    complete.len(),
+                    open.answered(Verdict::Duplicate)
+                ),
             );
         }
     });

@@ -6,7 +6,7 @@ use tokio::runtime::Builder;
 use zego_record_core::{CallbackSecret, Verdict, sign};
 use zego_record_receiver::{Answer, MemoryGuard};
 use zego_record_testkit::Signing;
-use zego_record_tests::{Connection, MOUNTS, SECRET, now, receiver, request};
+use zego_record_tests::{Connection, MOUNTS, SECRET, figures, now, receiver, request};
 
 use crate::own_process::resident_memory;
 use crate::{Open, alone, bytes_of, number};
@@ -35,6 +35,13 @@ fn a_flood_of_unsigned_and_forged_requests_leaves_no_trace_in_memory() {
                     "{mount:?}"
                 );
             }
+            figures(
+                "flood",
+                format_args!(
+                    "{mount:?}: {} unsigned or forged, grown by {grown} bytes",
+                    200 + flood
+                ),
+            );
         }
     });
 }
@@ -103,7 +110,10 @@ fn signed_requests_without_end_stay_inside_of_the_guards_bound() {
 
         let counters = receiver.counters();
         let kept = counters.accepted - counters.guard_evictions;
-        println!("{} admitted, {kept} remembered", counters.accepted);
+        figures(
+            "signed requests without end",
+            format_args!("{} admitted, {kept} remembered", counters.accepted),
+        );
         assert_eq!(counters.accepted, (warm_up + signed) as u64);
         // The guard consists of parts that fill independently, all of which are full by now.
         assert!(kept <= CAPACITY as u64, "{kept} remembered");

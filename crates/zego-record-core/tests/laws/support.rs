@@ -1,5 +1,7 @@
 //! Content, its wire forms, and how a law is run.
 
+use std::io::Write as _;
+
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use zego_record_core::{
@@ -32,6 +34,10 @@ impl Value {
 /// Failures are kept in the build directory and not in the tree: a law that was broken once gets a
 /// test with a name.
 pub(crate) fn config(cases: u32) -> ProptestConfig {
+    // The thread has the test's name. A macro's output would be held back by `cargo test`.
+    let thread = std::thread::current();
+    let law = thread.name().unwrap_or_default();
+    let _ = writeln!(std::io::stderr(), "figures: law {law}: {cases} cases");
     let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/laws.proptest-regressions");
     ProptestConfig {
         cases,

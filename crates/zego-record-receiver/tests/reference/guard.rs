@@ -10,7 +10,7 @@ use zego_record_core::UnixSeconds;
 use zego_record_receiver::{Binding, Clock, MemoryGuard, Sighting};
 use zego_record_testkit::ManualClock;
 
-use crate::{STEPS, runner};
+use crate::{STEPS, figures, runner};
 
 /// The default tolerance in either direction, and for how much longer a signature is remembered.
 const TOLERANCE: i64 = 300;
@@ -77,6 +77,7 @@ fn the_memory_guard_does_what_a_queue_does() {
             Ok(())
         })
         .unwrap();
+    figures("memory guard and queue");
 }
 
 /// What was seen, in that order.

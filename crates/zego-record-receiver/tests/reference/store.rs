@@ -12,7 +12,7 @@ use zego_record_receiver::{
 };
 use zego_record_testkit::ManualClock;
 
-use crate::{STEPS, runner};
+use crate::{STEPS, figures, runner};
 
 const DELIVERIES: u8 = 6;
 const LEASE: Duration = Duration::from_secs(10);
@@ -85,6 +85,7 @@ fn the_memory_store_does_what_a_list_does() {
             Ok(())
         })
         .unwrap();
+    figures("memory store and list");
 }
 
 fn claim(delivery: u8, owner: usize) -> Claim {
