@@ -141,7 +141,7 @@ fn explore(what: &str, model: impl Fn() + Sync + Send + 'static) {
         model();
     });
     let orders = orders.load(Ordering::Relaxed);
-    writeln!(std::io::stderr(), "loom: {what}: {orders} orders").unwrap();
+    writeln!(std::io::stderr(), "figures: loom: {what}: {orders} orders").unwrap();
     assert!(orders > 1, "loom has permuted nothing");
 }
 
