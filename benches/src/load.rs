@@ -1,19 +1,14 @@
 //! Load over loopback: a server in a process of its own, and 32 connections to it.
 
-use std::cell::RefCell;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::LocalSet;
 
 use crate::app::{Extent, Framework};
 use crate::response;
@@ -50,42 +45,34 @@ impl Server {
     }
 
     /// Sends requests over all connections, and waits for the answers.
+    ///
+    /// It asks all connections in turn and never sleeps. If it did, a slow server would have to wake it
+    /// for each answer, which costs as much as answering, and a fast one would not.
     pub fn take(&self, requests: Vec<Bytes>) -> Round {
         let count = requests.len();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let requests = Rc::new(RefCell::new(requests.into_iter()));
-        let connections = || async {
-            let mut streams = Vec::new();
-            for _ in 0..CONNECTIONS {
-                let stream = TcpStream::connect(self.address).await;
-                streams.push(stream.expect("a server on loopback"));
-            }
-            streams
-        };
-        let (cpu, (elapsed, mut latencies)) = LocalSet::new().block_on(&runtime, async {
-            let streams = connections().await;
-            let cpu = self.cpu_time();
-            let begin = Instant::now();
-            let tasks: Vec<_> = streams
-                .into_iter()
-                .map(|stream| tokio::task::spawn_local(converse(stream, Rc::clone(&requests))))
-                .collect();
-            let all = async {
-                let mut latencies = Vec::with_capacity(count);
-                for task in tasks {
-                    latencies.extend(task.await.expect("a connection that lasts"));
+        let mut requests = requests.into_iter();
+        let mut connections: Vec<_> = (0..CONNECTIONS)
+            .map(|_| Connection::open(self.address))
+            .collect();
+        let mut latencies = Vec::with_capacity(count);
+        let cpu = self.cpu_time();
+        let begin = Instant::now();
+        for (connection, request) in connections.iter_mut().zip(&mut requests) {
+            connection.send(&request);
+        }
+        while latencies.len() < count {
+            for connection in &mut connections {
+                if let Some(latency) = connection.answered() {
+                    latencies.push(latency);
+                    if let Some(request) = requests.next() {
+                        connection.send(&request);
+                    }
                 }
-                latencies
-            };
-            let latencies = tokio::time::timeout(PATIENCE, all).await;
-            let elapsed = begin.elapsed();
-            let cpu = self.cpu_time().saturating_sub(cpu);
-            (cpu, (elapsed, latencies.expect("a server that answers")))
-        });
-        assert_eq!(latencies.len(), count);
+            }
+            assert!(begin.elapsed() < PATIENCE, "the server does not answer");
+        }
+        let elapsed = begin.elapsed();
+        let cpu = self.cpu_time().saturating_sub(cpu);
         latencies.sort_unstable();
         Round {
             per_second: count as f64 / elapsed.as_secs_f64(),
@@ -148,23 +135,46 @@ pub fn pin(core: usize) {
     let _ = sched_setaffinity(None, &cores);
 }
 
-async fn converse(
-    mut stream: TcpStream,
-    requests: Rc<RefCell<std::vec::IntoIter<Bytes>>>,
-) -> Vec<Duration> {
-    let _ = stream.set_nodelay(true);
-    let (mut latencies, mut received) = (Vec::new(), Vec::with_capacity(1024));
-    loop {
-        let Some(request) = requests.borrow_mut().next() else {
-            return latencies;
-        };
-        let begin = Instant::now();
-        stream.write_all(&request).await.expect("a server");
-        received.clear();
-        while !response::is_complete(&received) {
-            let read = stream.read_buf(&mut received).await.expect("a server");
-            assert_ne!(read, 0, "the server has closed the connection");
+/// One connection, with a request on its way or none.
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    sent: Option<Instant>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("a server on loopback");
+        stream.set_nodelay(true).expect("a socket option");
+        stream.set_nonblocking(true).expect("a socket option");
+        Self {
+            stream,
+            received: Vec::with_capacity(1024),
+            sent: None,
         }
-        latencies.push(begin.elapsed());
+    }
+
+    fn send(&mut self, request: &[u8]) {
+        self.sent = Some(Instant::now());
+        // It is shorter than any socket's buffer, which is empty.
+        self.stream.write_all(request).expect("a server");
+    }
+
+    /// How long the answer took, once it is there.
+    fn answered(&mut self) -> Option<Duration> {
+        let sent = self.sent?;
+        let mut buffer = [0; 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => panic!("the server has closed the connection"),
+            Ok(read) => self.received.extend_from_slice(&buffer[..read]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Err(error) => panic!("the server is gone: {error}"),
+        }
+        if !response::is_complete(&self.received) {
+            return None;
+        }
+        self.received.clear();
+        self.sent = None;
+        Some(sent.elapsed())
     }
 }
