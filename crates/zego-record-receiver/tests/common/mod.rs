@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verifier};
@@ -104,8 +104,10 @@ impl Held {
         Ok(())
     }
 
+    /// Waits for it, but not for ever: a handler that never begins is a failed test.
     pub(crate) async fn has_begun(&self) {
-        self.begun.acquire().await.unwrap().forget();
+        let begun = tokio::time::timeout(Duration::from_secs(10), self.begun.acquire());
+        begun.await.unwrap().unwrap().forget();
     }
 
     pub(crate) fn go_on(&self) {
