@@ -43,6 +43,15 @@ fn the_body_is_not_covered_so_two_bodies_share_a_signature_but_no_key() {
 }
 
 #[test]
+fn a_callback_in_a_log_does_not_show_what_any_body_could_be_sent_under() {
+    let signature = sign(&secret("secret"), "1760001893", "456789");
+    let genuine = body("1760001893", "456789", &signature.to_string());
+    let callback = verify(&verifier("secret"), &genuine, 1_760_001_900).unwrap();
+    assert!(!format!("{callback:?}").contains(&signature.to_string()));
+    assert_eq!(format!("{signature:?}"), "Signature(..)");
+}
+
+#[test]
 fn digits_moved_from_the_nonce_to_the_timestamp_do_not_make_it_fresh() {
     let verifier = verifier("secret");
     let signature = "fab71daaa170b57c9f72f90f4f38d59f4c02bac7";

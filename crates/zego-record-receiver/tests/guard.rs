@@ -173,6 +173,9 @@ async fn a_flood_of_unsigned_and_forged_requests_leaves_no_trace() {
         );
     }
     assert!(guard.is_empty() && store.is_empty());
+    // A signed one leaves its trace where these would have.
+    assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+    assert!(!guard.is_empty());
 }
 
 #[test]
@@ -233,6 +236,20 @@ fn a_full_guard_does_not_let_the_replay_of_a_fresh_signature_in() {
         assert_eq!(guard.bind_now(&replay), Binding::Other, "{number}");
     }
     assert!(guard.evictions() > 0, "it was never full");
+}
+
+#[test]
+fn neither_a_guard_nor_a_sighting_prints_a_signature() {
+    // Whoever reads one in a log can send any body under it.
+    let guard = MemoryGuard::with_capacity(10_000);
+    let seen = sighting(1, 1, 1_000);
+    assert_eq!(guard.bind_now(&seen), Binding::First);
+    assert_eq!(
+        format!("{seen:?}"),
+        "Sighting { now: UnixSeconds(1000), .. }"
+    );
+    // Three shards for 3,333 each.
+    assert_eq!(format!("{guard:?}"), "MemoryGuard { capacity: 9999, .. }");
 }
 
 #[test]
