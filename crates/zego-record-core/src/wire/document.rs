@@ -61,6 +61,7 @@ pub(super) struct Fields {
 impl Fields {
     /// Takes in a documented field. `None` is JSON's null, which counts as absent; `has_control` says
     /// whether what the text stands for has a control character.
+    #[inline(always)]
     pub(super) fn insert(
         &mut self,
         document: &str,
