@@ -5,7 +5,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -182,10 +182,9 @@ impl Receiver {
             unguarded: lease.is_none(),
         };
         span.attempt(delivery.attempt);
-        let (verdict, output) = self
-            .0
-            .run(async { handler(delivery).await.into_outcome() })
-            .await;
+        // In a box from the beginning: it may be large, and would be copied on its way into the task.
+        let run = Box::pin(async { handler(delivery).await.into_outcome() });
+        let (verdict, output) = self.0.run(run).await;
         if lease.is_some() {
             self.settle(claim, verdict, pass).await;
         }
@@ -309,8 +308,11 @@ impl Inner {
     }
 
     /// Runs the handler until it ends, panics, is out of time, or a shutdown has waited long enough.
-    async fn run<T>(&self, handler: impl Future<Output = Outcome<T>>) -> (Verdict, Option<T>) {
-        let mut handler = Some(Box::pin(handler));
+    async fn run<T>(
+        &self,
+        handler: Pin<Box<impl Future<Output = Outcome<T>>>>,
+    ) -> (Verdict, Option<T>) {
+        let mut handler = Some(handler);
         let mut time_out = pin!(tokio::time::sleep(self.config.handler_timeout));
         let mut aborted = pin!(self.gate.aborted());
         let ended = std::future::poll_fn(|context| {

@@ -72,7 +72,12 @@ where
         Ok(admitted) => admitted,
         Err(answer) => return Ok(layer.respond(answer).map(Either::Left)),
     };
-    let handler = |delivery| run_inner(inner, request.map(Full::new), delivery);
+    // A request is large, and would be copied several times on its way into the handler's task.
+    let call = Box::new((inner, request.map(Full::new)));
+    let handler = |delivery| {
+        let (inner, request) = *call;
+        run_inner(inner, request, delivery)
+    };
     match receiver.deliver(admitted, handler).await {
         (answer, Some(Ok(mut inner))) if !answer.is_success() => {
             inner.extensions_mut().insert(answer.kind());
