@@ -8,18 +8,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/keys.rs"]
+mod keys;
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
 
 use common::{Runs, builder, receive_counted, request};
-use zego_record_core::{DeliveryKey, UnixSeconds, Verdict};
+use keys::{claim, now, sighting};
+use zego_record_core::Verdict;
 use zego_record_receiver::{
-    Binding, Claim, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, Owner, ReplayGuard,
-    Settlement, Sighting,
+    Binding, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, ReplayGuard, Settlement,
 };
 
 const KEYS: usize = 300;
@@ -159,36 +160,4 @@ fn race(wins: impl Fn(usize, usize) -> bool + Sync) -> Vec<Vec<usize>> {
         keys.into_iter().for_each(|key| winners[key].push(task));
     }
     winners
-}
-
-fn claim(key: usize, task: usize) -> Claim {
-    Claim {
-        key: DeliveryKey::from_bytes(bytes(key)),
-        event_id: format!("1:file:{key}"),
-        owner: Owner::new(task as u128),
-        lease: Duration::from_secs(10),
-        retention: Duration::from_secs(1_000),
-    }
-}
-
-fn sighting(key: usize, content: usize) -> Sighting {
-    Sighting {
-        signature: bytes(key),
-        content: bytes(content),
-        now: UnixSeconds::new(1_760_001_900),
-        keep_until: UnixSeconds::new(1_760_002_260),
-    }
-}
-
-fn bytes<const N: usize>(number: usize) -> [u8; N] {
-    std::array::from_fn(|at| number.to_le_bytes().get(at).copied().unwrap_or_default())
-}
-
-/// Neither of the two ever waits.
-fn now<F: Future + Unpin>(mut answer: F) -> F::Output {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::Pin::new(&mut answer).poll(&mut context) {
-        std::task::Poll::Ready(output) => output,
-        std::task::Poll::Pending => panic!("it waits"),
-    }
 }

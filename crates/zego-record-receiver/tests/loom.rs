@@ -6,19 +6,18 @@
 #![cfg(loom_model)]
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/keys.rs"]
+mod keys;
+
 use std::io::Write;
-use std::pin::Pin;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
+use keys::{claim, now, sighting};
 use loom::sync::Arc;
 use loom::thread;
-use zego_record_core::{DeliveryKey, UnixSeconds};
 use zego_record_receiver::{
-    Binding, Claim, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, Owner, Settled,
-    Settlement, Sighting,
+    Binding, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, Settled, Settlement,
 };
 
 const THREADS: usize = 3;
@@ -141,38 +140,7 @@ fn explore(what: &str, model: impl Fn() + Sync + Send + 'static) {
         model();
     });
     let orders = orders.load(Ordering::Relaxed);
-    writeln!(std::io::stderr(), "figures: loom: {what}: {orders} orders").unwrap();
+    // Not by a macro, whose output `cargo test` would hold back.
+    let _ = writeln!(std::io::stderr(), "figures: loom: {what}: {orders} orders");
     assert!(orders > 1, "loom has permuted nothing");
-}
-
-fn claim(key: usize, owner: usize) -> Claim {
-    Claim {
-        key: DeliveryKey::from_bytes(bytes(key)),
-        event_id: format!("1:file:{key}"),
-        owner: Owner::new(owner as u128),
-        lease: Duration::from_secs(10),
-        retention: Duration::from_secs(1_000),
-    }
-}
-
-fn sighting(signature: usize, content: usize) -> Sighting {
-    Sighting {
-        signature: bytes(signature),
-        content: bytes(content),
-        now: UnixSeconds::new(1_760_001_900),
-        keep_until: UnixSeconds::new(1_760_002_260),
-    }
-}
-
-fn bytes<const N: usize>(number: usize) -> [u8; N] {
-    std::array::from_fn(|at| number.to_le_bytes().get(at).copied().unwrap_or_default())
-}
-
-/// Neither of the two ever waits.
-fn now<F: Future + Unpin>(mut answer: F) -> F::Output {
-    let mut context = Context::from_waker(Waker::noop());
-    match Pin::new(&mut answer).poll(&mut context) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
-    }
 }
