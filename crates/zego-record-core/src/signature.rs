@@ -84,10 +84,9 @@ pub fn sign(secret: &CallbackSecret, timestamp: &str, nonce: &str) -> Signature 
 /// The signature has no separators, so digits could otherwise be moved between timestamp and nonce
 /// and an old triple be passed off as a fresh one.
 pub(crate) fn parse_timestamp(text: &str) -> Option<UnixSeconds> {
-    if text.len() != 10 || text.starts_with('0') {
-        return None;
-    }
-    UnixSeconds::parse(text).filter(|seconds| seconds.get() >= 0)
+    let is_strict =
+        text.len() == 10 && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+    UnixSeconds::parse(text).filter(|_| is_strict)
 }
 
 /// 1 to 128 of `[0-9A-Za-z_-]`.
@@ -188,6 +187,8 @@ mod tests {
             "\u{0661}760001893",
             "1760001893000",
             "-9223372036854775808",
+            // Minus zero: ten bytes, and not less than nothing.
+            "-000000000",
         ] {
             assert_eq!(parse_timestamp(text), None, "{text:?}");
         }
