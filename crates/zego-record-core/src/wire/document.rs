@@ -178,6 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn extra_params_are_decoded_once_if_they_look_like_an_encoded_object() {
+        for (body, expected) in [
+            (r#"{"extra_params":"%7B%22a%22%3A+%25%7D"}"#, r#"{"a": %}"#),
+            (r#"{"extra_params":"\u00257b%7d"}"#, "{}"),
+            ("extra_params=%257Bb%257D", "{b}"),
+            (r#"{"extra_params":"%7B%2"}"#, "%7B%2"),
+            (r#"{"extra_params":"a%7B+b"}"#, "a%7B+b"),
+        ] {
+            let document = read(body.as_bytes()).unwrap();
+            let text = document.get(Field::ExtraParams);
+            assert_eq!(text.as_deref(), Some(expected), "{body}");
+        }
+    }
+
+    #[test]
     fn what_is_signed_is_there_in_whatever_way_it_is_written() {
         for body in [
             r#"{"nonce":"a-1"}"#,
@@ -189,6 +204,15 @@ mod tests {
             let document = read(body.as_bytes()).unwrap();
             assert_eq!(document.signed(Field::Nonce), Some("a-1"), "{body}");
         }
+    }
+
+    #[test]
+    fn before_the_signature_is_checked_no_more_is_copied_than_that_takes() {
+        let document = read(br#"{"nonce":"1","appid":"\u0031","stream_alias":"\u0061"}"#).unwrap();
+        let held = |field: Field| document.fields.known[field as usize].as_ref();
+        assert!(matches!(held(Field::Nonce), Some(Text::Plain(_))));
+        assert!(matches!(held(Field::Appid), Some(Text::Owned(_))));
+        assert!(matches!(held(Field::StreamAlias), Some(Text::Escaped(_))));
     }
 
     #[test]

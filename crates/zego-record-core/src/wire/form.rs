@@ -64,6 +64,13 @@ mod tests {
     }
 
     #[test]
+    fn characters_beyond_ascii_may_stand_there_without_a_code() {
+        let fields = read("stream_alias=日本&nonce=1").unwrap();
+        assert_eq!(fields.get(Field::StreamAlias).as_deref(), Some("日本"));
+        assert_eq!(fields.get(Field::Nonce).as_deref(), Some("1"));
+    }
+
+    #[test]
     fn only_unknown_names_may_repeat() {
         assert_eq!(
             read("rtmp_url[]=a&rtmp_url[]=b").unwrap().others().count(),
@@ -82,10 +89,13 @@ mod tests {
     #[test]
     fn broken_escapes_and_control_characters_are_refused() {
         assert_eq!(read("a=%zz").unwrap_err(), Malformed::BrokenEscape);
-        assert_eq!(
-            read("nonce=1%00").unwrap_err(),
-            Malformed::ControlCharacter(Field::Nonce)
-        );
+        for value in ["1%00", "1\n2", "1\0", "\u{85}1", "%C2%85", "1+\u{7f}"] {
+            assert_eq!(
+                read(&format!("nonce={value}")).unwrap_err(),
+                Malformed::ControlCharacter(Field::Nonce),
+                "{value:?}"
+            );
+        }
         assert!(read("unknown=%00").is_ok());
     }
 }

@@ -197,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn brackets_beside_each_other_are_no_nesting() {
+        let beside = "[],".repeat(1_000);
+        let deepest = format!("{}{}", "[".repeat(126), "]".repeat(126));
+        assert!(read(&format!(r#"{{"x":[{beside}{deepest}]}}"#)).is_ok());
+    }
+
+    #[test]
     fn an_object_is_read_as_the_string_it_could_have_been() {
         let fields = read("{\"extra_params\": {\n  \"a b\" : \"c \\\" d\"\n} }").unwrap();
         assert_eq!(
