@@ -182,7 +182,8 @@ impl DeliveryStore for MemoryStore {
         Box::pin(async {
             let now = self.clock.monotonic();
             let purge = |mut shard: MutexGuard<'_, Shard>| {
-                shard.remove_expired(now, usize::MAX) + shard.remove_abandoned(now)
+                shard.remove_expired(now, usize::MAX)
+                    + shard.remove_running_if(|record| record.is_forgotten(now))
             };
             Ok(self.shards().map(purge).sum::<usize>() as u64)
         })
@@ -261,16 +262,16 @@ impl Shard {
         removed
     }
 
-    /// Removes what still counts as running although its lease has run out long ago: its task is gone.
-    fn remove_abandoned(&mut self, now: Duration) -> usize {
-        let abandoned: Vec<DeliveryKey> = self
+    /// Removes the deliveries whose handler was started and never settled, for which this holds.
+    fn remove_running_if(&mut self, goes: impl Fn(&DeliveryRecord) -> bool) -> usize {
+        let going: Vec<DeliveryKey> = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.turn == 0 && !entry.record.is_running(now))
+            .filter(|(_, entry)| entry.turn == 0 && goes(&entry.record))
             .map(|(key, _)| *key)
             .collect();
-        abandoned.iter().for_each(|key| self.remove(*key));
-        abandoned.len()
+        going.iter().for_each(|key| self.remove(*key));
+        going.len()
     }
 
     /// Whether there is room for one more, after the oldest finished delivery has gone if need be.
@@ -284,7 +285,8 @@ impl Shard {
             gauge::count(gauge::Event::StoreEviction);
             return true;
         }
-        self.remove_abandoned(now) > 0
+        // A lease that has run out belongs to a task that is gone.
+        self.remove_running_if(|record| !record.is_running(now)) > 0
     }
 }
 

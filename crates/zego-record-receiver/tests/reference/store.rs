@@ -213,9 +213,8 @@ impl List {
     }
 
     fn purge(&mut self) {
-        self.forget(usize::MAX);
         let now = self.now;
-        self.known.retain(|known| !known.is_abandoned(now));
+        self.known.retain(|known| !known.is_forgotten(now));
     }
 
     fn find(&self, claim: &Claim) -> Option<usize> {
