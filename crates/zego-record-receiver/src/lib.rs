@@ -5,8 +5,9 @@
 //! handler's effect is done. What it promises:
 //!
 //! * Your handler runs at least once, and never twice at the same time for one delivery.
-//! * It can run again only after a crash between its effect and the record of it. Write the delivery
-//!   in the same transaction as the effect, under a unique key, and the effect happens exactly once.
+//! * It can run again only where its effect could not be recorded: after a crash between the two, or
+//!   in another process while the store cannot be reached. Write the delivery in the same transaction
+//!   as the effect, under a unique key, and the effect happens exactly once.
 //! * A client that goes away, a panic, a time-out and a shutdown lose nothing.
 //!
 //! ```
@@ -77,6 +78,7 @@ mod skew;
 mod state;
 mod store;
 mod sync;
+mod unwritten;
 
 pub use answer::Answer;
 pub use builder::{ReceiverBuilder, StoreFailure};

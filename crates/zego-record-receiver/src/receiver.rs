@@ -19,6 +19,7 @@ use crate::hooks::{self, Quarantined};
 use crate::report::Report;
 use crate::road::Owners;
 use crate::skew::SkewWatch;
+use crate::unwritten::Unwritten;
 
 /// Takes a callback all the way: verify, guard, claim, run, settle, answer.
 ///
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) report: Report,
     pub(crate) overdue: Overdue,
     pub(crate) owners: Owners,
+    pub(crate) unwritten: Unwritten,
     skew: SkewWatch,
 }
 
@@ -156,8 +158,7 @@ impl Receiver {
         {
             gate.abort();
             // A handler that blocks its thread does not notice, and is not waited for.
-            let settled_within = self.0.config.store_timeout.saturating_mul(4);
-            let _ = tokio::time::timeout(settled_within, gate.drained()).await;
+            let _ = tokio::time::timeout(self.0.store_patience(), gate.drained()).await;
         }
     }
 
@@ -168,6 +169,7 @@ impl Receiver {
             report: Report::default(),
             overdue: Overdue::default(),
             owners: Owners::new(),
+            unwritten: Unwritten::default(),
             skew: SkewWatch::default(),
         }))
     }

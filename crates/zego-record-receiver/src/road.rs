@@ -192,7 +192,10 @@ impl Receiver {
     }
 
     async fn settle(&self, claim: Claim, verdict: Verdict, pass: Pass) {
-        let settlement = if verdict.is_success() {
+        let done = verdict
+            .is_success()
+            .then(|| self.0.unwritten.insert(claim.key));
+        let settlement = if done.is_some() {
             Settlement::Done
         } else {
             Settlement::Failed
@@ -205,11 +208,16 @@ impl Receiver {
             return;
         };
         log::store_failed("delivery store", &error);
-        if settlement == Settlement::Done {
+        if let Some(done) = done {
             // The effect is done and will be answered so. As long as that is not written, a retry could
-            // run the handler a second time.
+            // run the handler a second time in another process.
             let receiver = self.clone();
-            tokio::spawn(async move { receiver.write_done(&claim, pass).await });
+            tokio::spawn(async move {
+                receiver.write_done(&claim, pass).await;
+                // A claim that the store granted before may still be on its way back to us.
+                tokio::time::sleep(receiver.0.store_patience()).await;
+                drop(done);
+            });
         }
     }
 
@@ -266,6 +274,22 @@ impl Receiver {
 impl Inner {
     /// A lease, or `None` to run without one, or the verdict if the handler is not to run.
     async fn claim(&self, claim: &Claim) -> Result<Option<Lease>, Verdict> {
+        let claimed = self.ask_for_lease(claim).await;
+        // Not sooner, since it may have become so while the store was asked.
+        if !self.unwritten.contains(&claim.key) {
+            return claimed;
+        }
+        if let Ok(Some(_)) = claimed {
+            // The store can be reached again. Not to use the lease would keep other processes waiting.
+            let done = self.ask_store(|store| store.settle(claim, Settlement::Done));
+            if let Err(error) = done.await {
+                log::store_failed("delivery store", &error);
+            }
+        }
+        Err(Verdict::Duplicate)
+    }
+
+    async fn ask_for_lease(&self, claim: &Claim) -> Result<Option<Lease>, Verdict> {
         let begin = self.config.clock.monotonic();
         let lease = match self.ask_store(|store| store.claim(claim)).await {
             Ok(ClaimOutcome::Run(lease)) => lease,
@@ -364,6 +388,15 @@ impl Inner {
                 (Verdict::HandlerFailed, None)
             }
         }
+    }
+
+    /// What [`ask_store`](Self::ask_store) takes at most, with its tries and the pauses between them.
+    pub(crate) fn store_patience(&self) -> Duration {
+        let pauses = STORE_PAUSE * STORE_TRIES * STORE_TRIES;
+        self.config
+            .store_timeout
+            .saturating_mul(STORE_TRIES)
+            .saturating_add(pauses)
     }
 
     /// Asks the store, and asks again at once if the trouble may pass.

@@ -50,6 +50,11 @@ impl BadLine {
         self.log.lock().unwrap().clone()
     }
 
+    /// From now on, so many settlements fail.
+    fn cut(&self, settlements: usize) {
+        *self.settlements.lock().unwrap() = vec![Some(UNAVAILABLE); settlements].into();
+    }
+
     async fn pass<T>(
         &self,
         faults: &Mutex<VecDeque<Option<Fault>>>,
@@ -202,6 +207,67 @@ async fn success_that_cannot_be_written_is_answered_1_and_written_later() {
         Verdict::Duplicate
     );
     assert_eq!(runs.get(), 1);
+}
+
+/// The lease of the first run is over long before the store is back.
+#[tokio::test(start_paused = true)]
+async fn what_is_done_is_not_run_again_while_its_success_cannot_be_written() {
+    let store = BadLine::new(&[None, Some(UNAVAILABLE)], &[Some(UNAVAILABLE); 9]);
+    let (receiver, runs) = (receiver(&store), Runs::default());
+    assert_eq!(
+        receive_counted(&receiver, &request("a"), &runs).await,
+        Verdict::Handled
+    );
+    // At first the store refuses claims as well, then only that anything is written.
+    for passed in [1, 11] {
+        tokio::time::advance(Duration::from_secs(passed)).await;
+        assert_eq!(
+            receive_counted(&receiver, &request("a"), &runs).await,
+            Verdict::Duplicate
+        );
+    }
+    assert_eq!(runs.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_for_what_is_done_is_used_to_say_so() {
+    let store = BadLine::new(&[], &[]);
+    let (first, second, runs) = (receiver(&store), receiver(&store), Runs::default());
+    store.cut(100);
+    assert_eq!(
+        receive_counted(&first, &request("a"), &runs).await,
+        Verdict::Handled
+    );
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    store.cut(0);
+    for receiver in [&first, &second] {
+        assert_eq!(
+            receive_counted(receiver, &request("a"), &runs).await,
+            Verdict::Duplicate
+        );
+    }
+    assert_eq!(runs.get(), 1);
+}
+
+/// The success is written between the store's decision and the answer.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_granted_before_the_success_was_written_runs_nothing() {
+    let slow = Fault::Slow(Duration::from_millis(400));
+    // The settlement and the first six tries in the background fail; the seventh is made after 13.12 s.
+    let store = BadLine::new(&[None, Some(slow)], &[Some(UNAVAILABLE); 21]);
+    let (receiver, runs) = (receiver(&store), Runs::default());
+    assert_eq!(
+        receive_counted(&receiver, &request("a"), &runs).await,
+        Verdict::Handled
+    );
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    let before = store.log().len();
+    assert_eq!(
+        receive_counted(&receiver, &request("a"), &runs).await,
+        Verdict::Duplicate
+    );
+    assert_eq!(store.log()[before..], ["claim", "Done", "Done"]);
+    assert_eq!((runs.get(), receiver.counters().in_flight), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

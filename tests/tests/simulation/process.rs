@@ -75,6 +75,10 @@ impl Machine {
         self.process.lock().unwrap().clone()
     }
 
+    pub(crate) fn stop(&self) {
+        self.process.lock().unwrap().take();
+    }
+
     pub(crate) fn start(&self, world: &Arc<World>) -> Arc<Process> {
         let life = Arc::new(Life {
             number: world.next_process(),

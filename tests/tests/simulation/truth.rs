@@ -4,7 +4,8 @@
 //! * Never two runs of a handler at once, and none beyond the handler's time-out.
 //! * A run after an effect needs an excuse, which only a fault gives: the process died before the
 //!   effect was written down, the store did not take it down, or the run with the effect did not end
-//!   well. Once it is written down, nothing excuses another run.
+//!   well. Nothing excuses it in a process that knows of the effect. Once it is written down, only a
+//!   lease that another process got before does.
 //! * An attempt that is answered with anything but 2xx, or not at all, was made impossible by a fault
 //!   that can be named. So a callback is lost only where each of its six attempts was.
 
@@ -26,6 +27,10 @@ pub(crate) struct Truth {
     written: bool,
     /// Whether the last effect may come again.
     excused: bool,
+    /// The process that has seen the last effect, as long as it lives.
+    known_to: Option<u32>,
+    /// The process that had the lease when another one's effect was written down.
+    overtaken: Option<u32>,
     /// The process in which a handler runs, and since when.
     live: Option<(u32, Duration)>,
     last_end: Duration,
@@ -56,7 +61,10 @@ impl Truth {
                 "two handlers at once: process {other} runs one since {since:?}"
             ));
         }
-        if self.effects > 0 && self.written {
+        if self.effects > 0 && self.known_to == Some(process) {
+            return Err("a process runs a handler again that it knows to be done".to_owned());
+        }
+        if self.effects > 0 && self.written && self.overtaken.take() != Some(process) {
             return Err("a handler runs although its effect is written down".to_owned());
         }
         if self.effects > 0 && !self.excused {
@@ -73,9 +81,12 @@ impl Truth {
 
     /// A handler has returned, or was dropped.
     pub(crate) fn run_ends(&mut self, now: Duration, ends_well: bool, had_effect: bool) -> Check {
-        let Some((_, since)) = self.live.take() else {
+        let Some((process, since)) = self.live.take() else {
             return Err("a handler ends twice".to_owned());
         };
+        if ends_well {
+            self.known_to = Some(process);
+        }
         self.last_end = now;
         self.excused |= had_effect && !ends_well;
         if now > since + HANDLER_TIMEOUT + Duration::from_millis(1) {
@@ -118,14 +129,24 @@ impl Truth {
         }
     }
 
-    pub(crate) fn settled(&mut self, by: Settlement, settled: Settled, now: Duration) -> Check {
+    pub(crate) fn settled(
+        &mut self,
+        owner: Owner,
+        by: Settlement,
+        settled: Settled,
+        now: Duration,
+    ) -> Check {
         match (by, settled) {
             (Settlement::Done, Settled::Applied) if self.effects == 0 => {
                 return Err("done is written down before there is an effect".to_owned());
             }
             (Settlement::Done, Settled::Applied) => {
                 self.written = true;
-                self.holder = None;
+                self.overtaken = self
+                    .holder
+                    .take()
+                    .filter(|holder| holder.owner != owner && self.live.is_none())
+                    .map(|holder| holder.process);
             }
             (Settlement::Failed, Settled::Applied) => self.holder = None,
             (Settlement::Extend, Settled::Applied) => {
@@ -152,6 +173,7 @@ impl Truth {
     }
 
     pub(crate) fn process_died(&mut self, process: u32, now: Duration) {
+        self.process_ended(process);
         if self
             .live
             .is_some_and(|(in_process, _)| in_process == process)
@@ -167,6 +189,10 @@ impl Truth {
             holder.is_stuck = true;
             self.excused = true;
         }
+    }
+
+    pub(crate) fn process_ended(&mut self, process: u32) {
+        self.known_to = self.known_to.filter(|knows| *knows != process);
     }
 
     pub(crate) fn is_live_in(&self, process: u32) -> bool {

@@ -65,6 +65,8 @@ pub(crate) fn simulate(seed: u64, with_history: bool) -> (Result<(), String>, To
             }),
         });
         world.run(callbacks).await;
+        // They hold the world, which holds them.
+        world.machines.iter().for_each(Machine::stop);
         let mut state = world.state();
         if let Some(history) = &state.history {
             println!("{:?}\n{}", world.weather, history.join("\n"));
@@ -285,7 +287,9 @@ impl World {
                 life.number
             )
         });
-        self.check(callback, |truth| truth.settled(by, settled, self.now()));
+        self.check(callback, |truth| {
+            truth.settled(claim.owner, by, settled, self.now())
+        });
     }
 
     pub(crate) fn store_has_fault(&self, claim: &Claim, by: Option<Settlement>, fault: StoreFault) {
@@ -317,6 +321,7 @@ impl World {
                 if truth.is_live_in(process) {
                     return Err("a handler runs after the shutdown".to_owned());
                 }
+                truth.process_ended(process);
                 Ok(())
             });
         }
