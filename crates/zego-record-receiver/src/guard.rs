@@ -13,8 +13,8 @@ use crate::sync::{Mutex, MutexGuard};
 
 const DEFAULT_CAPACITY: usize = 131_072;
 /// A shard has a lock of its own. It is so small that growing it, or removing everything in it at once,
-/// makes no pause that anybody notices, and nearly fills a table of 4,096 places, which has room for 3,584.
-const SHARD_CAPACITY: usize = 3_500;
+/// makes no pause that anybody notices, and nearly fills a table of 2,048 places, which has room for 1,792.
+const SHARD_CAPACITY: usize = 1_750;
 
 /// Remembers which content a signature came with.
 ///

@@ -22,8 +22,8 @@ const DEFAULT_CAPACITY: usize = 65_536;
 const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A shard has a lock of its own. It is so small that growing it, or cleaning all of it up, makes no pause
-/// that anybody notices, and nearly fills a table of 4,096 places, which has room for 3,584.
-const SHARD_CAPACITY: usize = 3_500;
+/// that anybody notices, and nearly fills a table of 2,048 places, which has room for 1,792.
+const SHARD_CAPACITY: usize = 1_750;
 /// How many expired deliveries a claim removes from its own shard, and from another one in turn, so that
 /// shards that nobody asks for become empty as well.
 const SWEEP_OWN: usize = 2;
@@ -32,7 +32,7 @@ const SWEEP_OTHER: usize = 8;
 /// The deliveries of one process, forgotten when it ends.
 ///
 /// Several receivers of a process may share one. It holds a bounded number of deliveries; when it is
-/// full, the delivery that finished first goes, never one that is running. A store for more than a few
+/// full, the delivery that finished first goes, never one that is running. A store for more than some
 /// thousand deliveries consists of parts that fill independently, so the first of a part goes then.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
