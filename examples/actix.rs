@@ -46,7 +46,7 @@ mod tests {
     use zego_record_examples::testing::{SECRET, now, receiver};
 
     #[actix_web::test]
-    async fn answers_1_to_a_signed_callback_and_refuses_another() {
+    async fn answers_1_to_a_signed_callback_and_rejects_another() {
         let app = init_service(App::new().configure(app(receiver().unwrap()))).await;
         for (secret, status, body) in [(SECRET, 200, "1"), ("another", 401, "bad_signature")] {
             let signed = RequestBuilder::new(secret, now()).build();

@@ -38,7 +38,7 @@ mod tests {
     use zego_record_examples::testing::{SECRET, now, receiver};
 
     #[tokio::test]
-    async fn answers_1_to_a_signed_callback_and_refuses_another() {
+    async fn answers_1_to_a_signed_callback_and_rejects_another() {
         let app = app(receiver().unwrap());
         for (secret, status, body) in [(SECRET, 200, "1"), ("another", 401, "bad_signature")] {
             let (mut parts, bytes) = RequestBuilder::new(secret, now())

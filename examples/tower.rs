@@ -101,7 +101,7 @@ mod tests {
     use zego_record_examples::testing::{SECRET, now, receiver};
 
     #[tokio::test]
-    async fn answers_1_to_a_signed_callback_and_refuses_another() {
+    async fn answers_1_to_a_signed_callback_and_rejects_another() {
         let app = app::<Full<Bytes>>(receiver().unwrap());
         for (secret, path, status, body) in [
             (SECRET, "/zego/record", 200, "1"),

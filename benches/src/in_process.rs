@@ -41,7 +41,7 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// If an answer is not `1`: a server that refuses would be measured as a fast one.
+    /// If an answer is not `1`: a server that rejects would be measured as a fast one.
     pub fn exchange(&mut self, requests: impl Iterator<Item = Bytes>) {
         let Self {
             stream,

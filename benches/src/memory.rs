@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use zego_record_core::{DeliveryKey, UnixSeconds};
 use zego_record_receiver::{
-    Binding, Claim, ClaimOutcome, Clock, DeliveryStore, MemoryGuard, MemoryStore, Owner, Settled,
-    Settlement, Sighting,
+    Binding, Claim, ClaimOutcome, Clock, DeliveryStore, MemoryGuard, MemoryStore, Owner,
+    ReplayCheck, Settled, Settlement,
 };
 
 /// A memory that forgets an entry when `live` more have come. Time goes on by one tick, of a second or
@@ -46,7 +46,7 @@ pub struct Guard {
 
 impl Memory for Guard {
     const NAME: &'static str = "guard, bind";
-    type Entry = Sighting;
+    type Entry = ReplayCheck;
 
     fn new(live: u64) -> Self {
         Self {
@@ -56,11 +56,11 @@ impl Memory for Guard {
         }
     }
 
-    fn entry(&self, number: u64) -> Sighting {
+    fn entry(&self, number: u64) -> ReplayCheck {
         let now = number + self.ahead.load(Ordering::Relaxed);
         let mut signature = [0; 20];
         fill(number, &mut signature);
-        Sighting {
+        ReplayCheck {
             signature,
             content: [7; 16],
             now: seconds(now),
@@ -69,8 +69,8 @@ impl Memory for Guard {
         }
     }
 
-    fn put(&self, sighting: &Sighting) {
-        assert_eq!(self.guard.bind_now(sighting), Binding::First);
+    fn put(&self, check: &ReplayCheck) {
+        assert_eq!(self.guard.bind_now(check), Binding::First);
     }
 
     fn expire_all(&self) {

@@ -89,14 +89,14 @@ fn chunked(body: &[u8], size: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
+async fn a_body_that_announces_too_much_is_rejected_before_it_is_sent() {
     on_every_mount(async |running| {
         for length in ["65537", "3145728", "67108864", "18446744073709551615"] {
             let mut connection = Connection::open(running.address).await;
             connection
                 .write(head(&format!("Content-Length: {length}")))
                 .await;
-            // A length that no server can hold may be refused by the framework itself.
+            // A length that no server can hold may be rejected by the framework itself.
             let (status, body) = connection.answer().await.unwrap();
             if length.len() < 20 || status == 413 {
                 assert_eq!((status, body), answer(Verdict::BodyTooLarge), "{length}");
@@ -110,7 +110,7 @@ async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_that_does_not_end_is_refused_without_being_taken_in() {
+async fn a_chunked_body_that_does_not_end_is_rejected_without_being_taken_in() {
     on_every_mount(async |running| {
         let mut connection = Connection::open(running.address).await;
         connection.write(head("Transfer-Encoding: chunked")).await;
@@ -215,7 +215,7 @@ async fn a_chunked_body_does_not_hang() {
 }
 
 #[tokio::test]
-async fn garbage_is_refused_and_nothing_panics() {
+async fn garbage_is_rejected_and_nothing_panics() {
     on_every_mount(async |running| {
         for body in [
             &b""[..],
@@ -254,7 +254,7 @@ async fn other_methods_are_answered() {
 }
 
 #[tokio::test]
-async fn one_connection_serves_through_refusals_pipelined_or_not() {
+async fn one_connection_serves_through_rejections_pipelined_or_not() {
     on_every_mount(async |running| {
         let requests = |round: &str| {
             let named = |name: &str| request(&format!("{round}-{name}"));
@@ -287,9 +287,9 @@ async fn one_connection_serves_through_refusals_pipelined_or_not() {
     .await;
 }
 
-/// What follows a refused head is the rest of its body and never a request of its own.
+/// What follows a rejected head is the rest of its body and never a request of its own.
 #[tokio::test]
-async fn a_refused_body_is_never_taken_for_a_request() {
+async fn a_rejected_body_is_never_taken_for_a_request() {
     on_every_mount(async |running| {
         let smuggled = with_length(request("smuggled").build().body());
         let mut body = vec![b'a'; 70_000 - smuggled.len()];

@@ -31,7 +31,7 @@
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(test::read_body(response).await, "1");
 //!
-//! // Refused.
+//! // Rejected.
 //! let request = test::TestRequest::post().uri("/zego/record").set_payload("stream_alias=lesson-7").to_request();
 //! let response = test::call_service(&app, request).await;
 //! assert_eq!(response.status(), 401);
@@ -42,11 +42,11 @@
 //!
 //! # Three ways to use it
 //!
-//! | | verification, replay guard | one run for each delivery, own task, time-out | answers |
+//! | | verification, replay guard | one run for each delivery, own task, timeout | answers |
 //! |---|---|---|---|
 //! | [`record`], a route | yes | yes | by itself |
 //! | [`RecordMiddleware`] around a route, with [`Record`] or `web::ReqData<RecordCallback>` inside | yes | yes | by itself |
-//! | [`Record`], an extractor alone | yes | no: a retry runs the handler again | refusals by itself, success by [`Ack`] |
+//! | [`Record`], an extractor alone | yes | no: a retry runs the handler again | rejections by itself, success by [`Ack`] |
 //!
 //! The middleware gives the payload back, so that handlers go on to use `web::Bytes` or `web::Json`:
 //!

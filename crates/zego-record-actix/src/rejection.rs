@@ -10,7 +10,7 @@ use zego_record_receiver::Answer;
 
 use crate::respond::{respond, status};
 
-/// Why there is no callback for the handler: a refusal, or `1` for another event than `record`, which
+/// Why there is no callback for the handler: a rejection, or `1` for another event than `record`, which
 /// is not for a handler either. Or, with the kind [`HandlerFailed`](Verdict::HandlerFailed), the
 /// extractor found no receiver in the app data; that is logged as an error through `log`.
 ///

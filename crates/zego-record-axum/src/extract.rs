@@ -38,7 +38,7 @@ where
     }
 }
 
-/// Why there is no callback for the handler: a refusal, or `1` for another event than `record`, which
+/// Why there is no callback for the handler: a rejection, or `1` for another event than `record`, which
 /// is not for a handler either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordRejection(Answer);

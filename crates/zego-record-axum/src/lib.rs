@@ -32,7 +32,7 @@
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(response.into_body().collect().await?.to_bytes(), "1");
 //!
-//! // Refused.
+//! // Rejected.
 //! let request = Request::post("/zego/record").body(Body::from("stream_alias=lesson-7"))?;
 //! let response = app.oneshot(request).await?;
 //! assert_eq!(response.status(), 401);
@@ -43,11 +43,11 @@
 //!
 //! # Three ways to use it
 //!
-//! | | verification, replay guard | one run for each delivery, own task, time-out | answers |
+//! | | verification, replay guard | one run for each delivery, own task, timeout | answers |
 //! |---|---|---|---|
 //! | [`record`], a route | yes | yes | by itself |
 //! | [`RecordLayer`] around a route, with [`Record`] or `Extension<RecordCallback>` inside | yes | yes | by itself |
-//! | [`Record`], an extractor alone | yes | no: a retry runs the handler again | refusals by itself, success by [`Ack`] |
+//! | [`Record`], an extractor alone | yes | no: a retry runs the handler again | rejections by itself, success by [`Ack`] |
 //!
 //! The extractor takes the receiver from the state:
 //!

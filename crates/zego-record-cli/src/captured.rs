@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_receiver_can_read_is_refused() {
+    fn what_no_receiver_can_read_is_rejected() {
         for body in ["{", "nonce=1&nonce=2", "a=%zz"] {
             assert!(Captured::parse(body.as_bytes()).is_err(), "{body}");
         }

@@ -3,7 +3,7 @@
 //! | command | what it is |
 //! |---|---|
 //! | `demo` | a receiver and a fake ZEGOCLOUD on loopback, and every promise in a table |
-//! | `listen` | a receiver for development: shows each delivery and each refusal |
+//! | `listen` | a receiver for development: shows each delivery and each rejection |
 //! | `sign` | signs a timestamp and a nonce, or prints a whole signed request for `curl` |
 //! | `verify` | the doctor: says why a captured callback is or is not accepted |
 //! | `send` | the fake ZEGOCLOUD: sends callbacks, retries by the documented schedule, brings about faults |
@@ -26,7 +26,7 @@
 //!
 //! # Example
 //!
-//! A captured body that is accepted, and the same body with another secret, which is refused:
+//! A captured body that is accepted, and the same body with another secret, which is rejected:
 //!
 //! ```
 //! use zego_record_cli::{Io, Status, run};

@@ -139,7 +139,7 @@ fn a_pasted_server_secret_is_found_and_neither_secret_is_told() {
     let said = run(&["verify", body.path(), "--also", &also]);
     assert_eq!((said.status, said.err.as_str()), (Some(1), ""), "{said:?}");
     assert!(
-        said.out.contains("refused: bad_signature (401)"),
+        said.out.contains("rejected: bad_signature (401)"),
         "{said:?}"
     );
     assert!(

@@ -145,7 +145,7 @@ fn what_is_sent_is_shown() {
     assert_eq!(
         kinds(&lines),
         [
-            "delivery", "answered", "refused", "refused", "ignored", "totals"
+            "delivery", "answered", "rejected", "rejected", "ignored", "totals"
         ]
     );
     assert_eq!(lines[0]["outcome"], "handled");

@@ -32,7 +32,7 @@ fn careful() -> impl Fn(usize, &Received) -> Act {
                 }
             }
             Ok(_) => Act::Answer(200, "1"),
-            Err(refusal) => Act::Answer(refusal.kind().status(), refusal.kind().body()),
+            Err(rejection) => Act::Answer(rejection.verdict().status(), rejection.verdict().body()),
         }
     }
 }
@@ -121,7 +121,7 @@ fn under_all_faults_at_once_a_careful_receiver_loses_and_lets_in_nothing() {
                 let expected = if matches!(kind, "callback" | "duplicate") {
                     "delivered"
                 } else {
-                    "refused"
+                    "rejected"
                 };
                 delivery["verdict"] != expected
             })
@@ -197,12 +197,12 @@ fn no_answer_and_no_connection_are_failed_attempts() {
         .as_str()
         .unwrap()
         .to_owned();
-    assert!(reply.contains("refused"), "{reply}");
+    assert!(reply.contains("rejected"), "{reply}");
     let said = run(&["send", &format!("http://{free}/"), "--fault", "unsigned"]);
     assert_eq!(
         said.status,
         Some(1),
-        "a receiver that is not there has refused nothing: {said:?}"
+        "a receiver that is not there has rejected nothing: {said:?}"
     );
     assert!(
         said.out.contains("#0 unsigned: unanswered: no connection"),

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::extra_params::{ExtraParams, VendorParams};
 use crate::field::Field;
 use crate::identity::{Content, DeliveryKey};
-use crate::refusal::{Invalid, Reason, Refusal};
+use crate::rejection::{Invalid, Reason, Rejection};
 use crate::signature::Signature;
 use crate::time::UnixSeconds;
 use crate::wire::Document;
@@ -170,17 +170,17 @@ impl RecordCallback {
     }
 
     /// Takes a `record` event whose origin is certain, or says what it lacks.
-    pub(crate) fn new(document: &Document<'_>, origin: Origin) -> Result<Self, Refusal> {
+    pub(crate) fn new(document: &Document<'_>, origin: Origin) -> Result<Self, Rejection> {
         let required = |field| match document.get(field) {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(Refusal::new(Reason::Invalid(field, Invalid::Missing))),
+            _ => Err(Rejection::new(Reason::Invalid(field, Invalid::Missing))),
         };
         let appid = required(Field::Appid)?.into_owned();
         let stream_alias = required(Field::StreamAlias)?.into_owned();
         let replay_url = required(Field::ReplayUrl)?.into_owned();
         let time = |field| {
             UnixSeconds::parse(&required(field)?)
-                .ok_or_else(|| Refusal::new(Reason::Invalid(field, Invalid::NoInteger)))
+                .ok_or_else(|| Rejection::new(Reason::Invalid(field, Invalid::NoInteger)))
         };
         let begin_time = time(Field::BeginTime)?;
         let end_time = time(Field::EndTime)?;

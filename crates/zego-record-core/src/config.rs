@@ -28,7 +28,7 @@ pub enum ConfigErrorKind {
     Secret,
     /// An environment variable is not set or not valid Unicode.
     Environment,
-    /// A tolerance, time-out, lease, retention or size is outside of what is safe.
+    /// A tolerance, timeout, lease, retention or size is outside of what is safe.
     Limit,
     /// The policy for playback URLs cannot be built.
     ReplayUrlPolicy,

@@ -1,6 +1,6 @@
 //! Reads and verifies the callbacks that ZEGOCLOUD sends when a stream was recorded on a CDN.
 //!
-//! Bytes go in, and either a [`RecordCallback`] or a [`Refusal`] comes out. There is no I/O, no
+//! Bytes go in, and either a [`RecordCallback`] or a [`Rejection`] comes out. There is no I/O, no
 //! runtime and no clock in here; the crates for axum, tower, actix-web and warp are built on it.
 //!
 //! ```
@@ -19,10 +19,10 @@
 //! let Verified::Record(callback) = verifier.verify(body.as_bytes(), now)? else { panic!("another event") };
 //! assert_eq!(callback.replay_url(), "https://vod.example.com/7.mp4");
 //!
-//! // Refused: the same request, an hour later.
-//! let refusal = verifier.verify(body.as_bytes(), UnixSeconds::new(1_760_005_500)).unwrap_err();
-//! assert_eq!(refusal.kind(), Verdict::Stale);
-//! assert_eq!((refusal.kind().status(), refusal.kind().body()), (401, "stale"));
+//! // Rejected: the same request, an hour later.
+//! let rejection = verifier.verify(body.as_bytes(), UnixSeconds::new(1_760_005_500)).unwrap_err();
+//! assert_eq!(rejection.verdict(), Verdict::Stale);
+//! assert_eq!((rejection.verdict().status(), rejection.verdict().body()), (401, "stale"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -39,7 +39,7 @@
 //!
 //! * The signature does not cover the body. A callback is *origin-checked*: whoever has seen one signed
 //!   request can send another body under the same signature while it is fresh. `zego-record-receiver`
-//!   refuses the second body; over plain HTTP nobody can tell which one is genuine.
+//!   rejects the second body; over plain HTTP nobody can tell which one is genuine.
 //! * Playback URLs, unless a [`ReplayUrlPolicy`] is set.
 //! * Replays and duplicates: that takes a memory, which `zego-record-receiver` has.
 
@@ -49,7 +49,7 @@ mod extra_params;
 mod field;
 mod hex;
 mod identity;
-mod refusal;
+mod rejection;
 mod replay_url;
 mod secret;
 mod signature;
@@ -64,7 +64,7 @@ pub use config::{ConfigError, ConfigErrorKind};
 pub use extra_params::{ExtraParams, Vendor, VendorParams};
 pub use field::Field;
 pub use identity::DeliveryKey;
-pub use refusal::Refusal;
+pub use rejection::Rejection;
 pub use replay_url::ReplayUrlPolicy;
 pub use secret::CallbackSecret;
 pub use signature::{Signature, sign};

@@ -46,7 +46,7 @@ impl ReplayUrlPolicy {
         if patterns.is_empty() {
             return Err(ConfigError::new(
                 ConfigErrorKind::ReplayUrlPolicy,
-                "the policy for playback URLs has no hosts: it would refuse every recording",
+                "the policy for playback URLs has no hosts: it would reject every recording",
             ));
         }
         for pattern in &patterns {
@@ -65,7 +65,7 @@ impl ReplayUrlPolicy {
         })
     }
 
-    /// Refuses `http` URLs too.
+    /// Rejects `http` URLs too.
     #[must_use]
     pub fn https_only(mut self) -> Self {
         self.https_only = true;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_cannot_match_are_refused() {
+    fn patterns_that_cannot_match_are_rejected() {
         assert!(ReplayUrlPolicy::hosts(Vec::<String>::new()).is_err());
         for pattern in [
             "",

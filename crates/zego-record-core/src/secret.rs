@@ -47,7 +47,7 @@ impl CallbackSecret {
     ///
     /// # Errors
     ///
-    /// If the variable is not set or not Unicode, or if [`new`](Self::new) refuses its value.
+    /// If the variable is not set or not Unicode, or if [`new`](Self::new) rejects its value.
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
         let value = read_variable(variable)?;
         match defect(&value) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::field::Field;
-use crate::refusal::{Malformed, Reason, Refusal};
+use crate::rejection::{Malformed, Reason, Rejection};
 use crate::signature::{self, Signature};
 use crate::time::UnixSeconds;
 use crate::wire::{self, Document, WireForm};
@@ -21,7 +21,7 @@ use crate::wire::{self, Document, WireForm};
 /// assert_eq!(unverified.wire_form(), WireForm::Json);
 /// assert_eq!(unverified.timestamp(), Some("1470820198"));
 /// assert_eq!(unverified.signature(), None);
-/// # Ok::<(), zego_record_core::Refusal>(())
+/// # Ok::<(), zego_record_core::Rejection>(())
 /// ```
 pub struct Unverified<'a>(Document<'a>);
 
@@ -33,7 +33,7 @@ impl<'a> Unverified<'a> {
     ///
     /// [`Malformed`](crate::Verdict::Malformed) if it is not readable, or if two readers could
     /// understand different things by it.
-    pub fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+    pub fn read(body: &'a [u8]) -> Result<Self, Rejection> {
         Ok(Self(wire::read(body)?))
     }
 
@@ -64,12 +64,12 @@ impl<'a> Unverified<'a> {
 
     /// The three parts of the signature in their strict syntax, as far as they can be judged without
     /// a secret.
-    pub(crate) fn claims(&self) -> Result<Claims<'_>, Refusal> {
+    pub(crate) fn claims(&self) -> Result<Claims<'_>, Rejection> {
         let required = |field| {
             self.0
                 .signed(field)
                 .filter(|text| !text.is_empty())
-                .ok_or(Refusal::new(Reason::Unsigned(field)))
+                .ok_or(Rejection::new(Reason::Unsigned(field)))
         };
         let signature = required(Field::Signature)?;
         let timestamp = required(Field::Timestamp)?;

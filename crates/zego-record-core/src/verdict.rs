@@ -45,7 +45,7 @@ pub enum Verdict {
     Future,
     /// Signed, but a field that a `record` event needs is absent, empty or no integer.
     Invalid,
-    /// Signed, but another event than `record`, and the receiver was told to refuse those.
+    /// Signed, but another event than `record`, and the receiver was told to reject those.
     UnexpectedEvent,
     /// Signed, but the playback URL is not allowed by the policy.
     ReplayUrlRefused,
@@ -94,7 +94,7 @@ impl Verdict {
         self.row().0
     }
 
-    /// The verdict's name in logs, counters and refusals: lower case with underscores.
+    /// The verdict's name in logs, counters and rejections: lower case with underscores.
     pub const fn code(self) -> &'static str {
         self.row().1
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::callback::{Origin, OtherEvent, RecordCallback};
 use crate::config::{ConfigError, ConfigErrorKind};
 use crate::field::Field;
-use crate::refusal::{BadSignature, Invalid, Reason, Refusal};
+use crate::rejection::{BadSignature, Invalid, Reason, Rejection};
 use crate::replay_url::ReplayUrlPolicy;
 use crate::secret::CallbackSecret;
 use crate::signature::sign;
@@ -30,7 +30,7 @@ const MAX_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// assert_eq!(callback.stream_alias(), "aaaa");
 ///
 /// let forged = br#"{"timestamp":"1470820198","nonce":"123412","signature":"0000000000000000000000000000000000000000"}"#;
-/// assert_eq!(verifier.verify(forged, now).unwrap_err().kind(), Verdict::BadSignature);
+/// assert_eq!(verifier.verify(forged, now).unwrap_err().verdict(), Verdict::BadSignature);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl Verifier {
     /// The first row of the table of verdicts that applies, from
     /// [`Malformed`](crate::Verdict::Malformed) to
     /// [`ReplayUrlRefused`](crate::Verdict::ReplayUrlRefused).
-    pub fn verify(&self, body: &[u8], now: UnixSeconds) -> Result<Verified, Refusal> {
+    pub fn verify(&self, body: &[u8], now: UnixSeconds) -> Result<Verified, Rejection> {
         self.check(&Unverified::read(body)?, now)
     }
 
@@ -93,14 +93,14 @@ impl Verifier {
         &self,
         unverified: &Unverified<'_>,
         now: UnixSeconds,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<Verified, Rejection> {
         let claims = unverified.claims()?;
         let origin = self.check_signature(&claims, unverified.appid())?;
         self.check_time(claims.seconds, now)?;
 
         let document = unverified.document();
         match document.get(Field::Event).as_deref() {
-            None | Some("") => Err(Refusal::new(Reason::Invalid(
+            None | Some("") => Err(Rejection::new(Reason::Invalid(
                 Field::Event,
                 Invalid::Missing,
             ))),
@@ -109,7 +109,7 @@ impl Verifier {
                 if let Some(policy) = &self.replay_urls {
                     policy
                         .check(callback.replay_url())
-                        .map_err(|why| Refusal::new(Reason::ReplayUrl(why)))?;
+                        .map_err(|why| Rejection::new(Reason::ReplayUrl(why)))?;
                 }
                 Ok(Verified::Record(callback))
             }
@@ -127,9 +127,13 @@ impl Verifier {
         self.future_tolerance
     }
 
-    fn check_signature(&self, claims: &Claims<'_>, appid: Option<&str>) -> Result<Origin, Refusal> {
-        let refuse = |why| Refusal::new(Reason::BadSignature(why));
-        let signature = claims.signature.ok_or(refuse(BadSignature::NotHex))?;
+    fn check_signature(
+        &self,
+        claims: &Claims<'_>,
+        appid: Option<&str>,
+    ) -> Result<Origin, Rejection> {
+        let reject = |why| Rejection::new(Reason::BadSignature(why));
+        let signature = claims.signature.ok_or(reject(BadSignature::NotHex))?;
         let has_own = |entry: &Entry| entry.appid.is_some() && entry.appid.as_deref() == appid;
         // An appid with secrets of its own takes no others, so one project cannot speak for another.
         let bound = self.secrets.iter().any(has_own);
@@ -154,25 +158,25 @@ impl Verifier {
                 });
             }
         }
-        Err(refuse(match tried {
+        Err(reject(match tried {
             0 => BadSignature::NoSecretForAppid,
             tried => BadSignature::NoMatch { tried },
         }))
     }
 
-    fn check_time(&self, timestamp: UnixSeconds, now: UnixSeconds) -> Result<(), Refusal> {
+    fn check_time(&self, timestamp: UnixSeconds, now: UnixSeconds) -> Result<(), Rejection> {
         let age = now.seconds_since(timestamp);
         let (past, future) = (
             whole_seconds(self.past_tolerance),
             whole_seconds(self.future_tolerance),
         );
         if age > past {
-            Err(Refusal::new(Reason::Stale {
+            Err(Rejection::new(Reason::Stale {
                 age,
                 tolerance: past,
             }))
         } else if age < -future {
-            Err(Refusal::new(Reason::Future {
+            Err(Rejection::new(Reason::Future {
                 ahead: age.saturating_neg(),
                 tolerance: future,
             }))
@@ -209,7 +213,7 @@ impl VerifierBuilder {
     }
 
     /// How old a timestamp may be, inclusive; 300 seconds unless set. A retry may carry the timestamp
-    /// of the first attempt, which is 62 seconds and six time-outs older.
+    /// of the first attempt, which is 62 seconds and six timeouts older.
     pub fn past_tolerance(mut self, tolerance: Duration) -> Self {
         self.0.past_tolerance = tolerance;
         self
@@ -221,7 +225,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Refuses callbacks whose playback URL the policy does not allow; all are allowed unless set.
+    /// Rejects callbacks whose playback URL the policy does not allow; all are allowed unless set.
     pub fn replay_urls(mut self, policy: ReplayUrlPolicy) -> Self {
         self.0.replay_urls = Some(policy);
         self

@@ -19,7 +19,7 @@ fn secret() -> CallbackSecret {
 }
 
 #[test]
-fn a_set_up_that_cannot_be_meant_is_refused() {
+fn a_set_up_that_cannot_be_meant_is_rejected() {
     use ConfigErrorKind::{Limit, Secret};
     let over_a_day = DAY + Duration::from_nanos(1);
     for (name, builder, kind, says) in [

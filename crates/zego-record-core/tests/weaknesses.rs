@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use zego_record_core::{
-    CallbackSecret, RecordCallback, Refusal, ReplayUrlPolicy, UnixSeconds, Verdict, Verified,
+    CallbackSecret, RecordCallback, Rejection, ReplayUrlPolicy, UnixSeconds, Verdict, Verified,
     Verifier, sign,
 };
 
@@ -23,7 +23,7 @@ fn body(timestamp: &str, nonce: &str, signature: &str) -> String {
     )
 }
 
-fn verify(verifier: &Verifier, body: &str, now: i64) -> Result<RecordCallback, Refusal> {
+fn verify(verifier: &Verifier, body: &str, now: i64) -> Result<RecordCallback, Rejection> {
     match verifier.verify(body.as_bytes(), UnixSeconds::new(now))? {
         Verified::Record(callback) => Ok(callback),
         other => panic!("another event: {other:?}"),
@@ -66,9 +66,13 @@ fn digits_moved_from_the_nonce_to_the_timestamp_do_not_make_it_fresh() {
         ("17600018934", "56789"),
         ("456789", "1760001893"),
     ] {
-        let refusal =
+        let rejection =
             verify(&verifier, &body(timestamp, nonce, signature), 1_760_001_893).unwrap_err();
-        assert_eq!(refusal.kind(), Verdict::Malformed, "{timestamp} {nonce}");
+        assert_eq!(
+            rejection.verdict(),
+            Verdict::Malformed,
+            "{timestamp} {nonce}"
+        );
     }
 }
 
@@ -86,7 +90,7 @@ fn a_timestamp_and_a_nonce_that_change_places_share_a_signature() {
 }
 
 #[test]
-fn a_length_extension_is_refused_before_anything_is_hashed() {
+fn a_length_extension_is_rejected_before_anything_is_hashed() {
     let verifier = verifier("0123456789abcdef0123456789abcdef");
     let captured = body(
         "1760001893",
@@ -106,12 +110,12 @@ fn a_length_extension_is_refused_before_anything_is_hashed() {
         &nonce,
         "26c3f37327146e7069336629629c766da3f9f08f",
     );
-    let refusal = verify(&verifier, &extended, 1_787_000_000).unwrap_err();
-    assert_eq!(refusal.kind(), Verdict::Malformed);
+    let rejection = verify(&verifier, &extended, 1_787_000_000).unwrap_err();
+    assert_eq!(rejection.verdict(), Verdict::Malformed);
 }
 
 #[test]
-fn a_refusal_tells_neither_the_secret_nor_the_signature_that_would_be_right() {
+fn a_rejection_tells_neither_the_secret_nor_the_signature_that_would_be_right() {
     let verifier = verifier("0123456789abcdef0123456789abcdef");
     let expected = sign(
         &secret("0123456789abcdef0123456789abcdef"),
@@ -119,15 +123,15 @@ fn a_refusal_tells_neither_the_secret_nor_the_signature_that_would_be_right() {
         "456789",
     )
     .to_string();
-    let refusal = verify(
+    let rejection = verify(
         &verifier,
         &body("1760001893", "456789", &"0".repeat(40)),
         1_760_001_893,
     )
     .unwrap_err();
     for text in [
-        refusal.to_string(),
-        format!("{refusal:?}"),
+        rejection.to_string(),
+        format!("{rejection:?}"),
         format!("{verifier:?}"),
     ] {
         assert!(
@@ -135,7 +139,10 @@ fn a_refusal_tells_neither_the_secret_nor_the_signature_that_would_be_right() {
             "{text}"
         );
     }
-    assert!(refusal.to_string().contains("ServerSecret"), "{refusal}");
+    assert!(
+        rejection.to_string().contains("ServerSecret"),
+        "{rejection}"
+    );
 }
 
 /// How long a comparison takes is `subtle`'s business; this is what could be read without a watch.
@@ -148,8 +155,8 @@ fn a_guess_is_not_told_how_much_of_it_was_right() {
         let digit = if &right[at..=at] == "0" { "1" } else { "0" };
         let guess = format!("{}{digit}{}", &right[..at], &right[at + 1..]);
         let body = body("1760001893", "456789", &guess);
-        let refusal = verify(&verifier, &body, 1_760_001_893).unwrap_err();
-        told.insert(format!("{refusal} {refusal:?}"));
+        let rejection = verify(&verifier, &body, 1_760_001_893).unwrap_err();
+        told.insert(format!("{rejection} {rejection:?}"));
     }
     assert_eq!(told.len(), 1, "{told:?}");
 }
@@ -163,7 +170,7 @@ fn an_empty_secret_or_one_with_a_pasted_newline_signs_nothing() {
 }
 
 #[test]
-fn a_playback_url_into_the_own_network_is_refused() {
+fn a_playback_url_into_the_own_network_is_rejected() {
     let policy = ReplayUrlPolicy::hosts(["vod.example.com"]).unwrap();
     let verifier = Verifier::builder()
         .secret(secret("secret"))
@@ -176,7 +183,7 @@ fn a_playback_url_into_the_own_network_is_refused() {
         let body = genuine.replace("replay_url=u", &format!("replay_url={url}"));
         verify(&verifier, &body, 1_760_001_893)
             .map(|callback| callback.replay_url().to_owned())
-            .map_err(|refusal| refusal.kind())
+            .map_err(|rejection| rejection.verdict())
     };
     let good = "https://vod.example.com/a.mp4";
     assert_eq!(verdict(good), Ok(good.to_owned()));
@@ -206,9 +213,9 @@ fn the_tolerance_is_inclusive_and_extreme_clocks_do_not_overflow() {
         (i64::MAX, Some((Verdict::Stale, 1_760_001_893 - i64::MAX))),
         (i64::MIN, Some((Verdict::Future, i64::MAX))),
     ] {
-        let refusal = verify(&verifier, &body, now).err();
+        let rejection = verify(&verifier, &body, now).err();
         assert_eq!(
-            refusal.map(|r| (r.kind(), r.clock_offset().unwrap())),
+            rejection.map(|r| (r.kind(), r.clock_offset().unwrap())),
             expected,
             "{now}"
         );

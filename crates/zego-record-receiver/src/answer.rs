@@ -1,6 +1,6 @@
 //! What goes back to ZEGOCLOUD.
 
-use zego_record_core::{Refusal, Verdict};
+use zego_record_core::{Rejection, Verdict};
 
 /// The answer to a request, for an adapter to turn into its framework's response as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Answer {
         self.0.status()
     }
 
-    /// The whole body: `1`, or the code of the refusal.
+    /// The whole body: `1`, or the code of the rejection.
     pub const fn body(self) -> &'static str {
         self.0.body()
     }
@@ -48,8 +48,8 @@ impl From<Verdict> for Answer {
     }
 }
 
-impl From<&Refusal> for Answer {
-    fn from(refusal: &Refusal) -> Self {
-        Self(refusal.kind())
+impl From<&Rejection> for Answer {
+    fn from(rejection: &Rejection) -> Self {
+        Self(rejection.verdict())
     }
 }

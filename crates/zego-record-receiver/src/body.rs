@@ -5,23 +5,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use zego_record_core::Refusal;
+use zego_record_core::Rejection;
 
 /// Reads chunks until there are no more. `declared` is the length that the sender has announced; one
-/// that is too long is refused before anything is read.
+/// that is too long is rejected before anything is read.
 pub(crate) async fn read<B: Buf, E>(
     declared: Option<u64>,
     mut poll_chunk: impl FnMut(&mut Context<'_>) -> Poll<Option<Result<B, E>>>,
     limit: usize,
     deadline: Duration,
-) -> Result<Bytes, Refusal> {
+) -> Result<Bytes, Rejection> {
     if declared.is_some_and(|length| length > limit as u64) {
-        return Err(Refusal::body_too_large(limit));
+        return Err(Rejection::body_too_large(limit));
     }
     let collect = async {
         let mut body = Collected::default();
         while let Some(chunk) = poll_fn(&mut poll_chunk).await {
-            body.push(chunk.map_err(|_| Refusal::body_incomplete())?, limit)?;
+            body.push(chunk.map_err(|_| Rejection::body_incomplete())?, limit)?;
             // A peer whose chunks are always ready must not keep the deadline from being looked at.
             tokio::task::consume_budget().await;
         }
@@ -29,7 +29,7 @@ pub(crate) async fn read<B: Buf, E>(
     };
     tokio::time::timeout(deadline, collect)
         .await
-        .unwrap_or(Err(Refusal::body_timeout(deadline)))
+        .unwrap_or(Err(Rejection::body_timeout(deadline)))
 }
 
 /// Most bodies are one chunk, which is kept as it is.
@@ -40,10 +40,10 @@ struct Collected {
 }
 
 impl Collected {
-    fn push(&mut self, mut chunk: impl Buf, limit: usize) -> Result<(), Refusal> {
+    fn push(&mut self, mut chunk: impl Buf, limit: usize) -> Result<(), Rejection> {
         let length = self.rest.as_ref().map_or(self.first.len(), BytesMut::len);
         if chunk.remaining() > limit - length {
-            return Err(Refusal::body_too_large(limit));
+            return Err(Rejection::body_too_large(limit));
         }
         match &mut self.rest {
             Some(rest) => rest.put(chunk),

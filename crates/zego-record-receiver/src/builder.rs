@@ -1,10 +1,10 @@
-//! The configuration of a receiver, and what is refused in it.
+//! The configuration of a receiver, and what is rejected in it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zego_record_core::{ConfigError, ConfigErrorKind, OtherEvent, Refusal, Verifier};
+use zego_record_core::{ConfigError, ConfigErrorKind, OtherEvent, Rejection, Verifier};
 
 use crate::clock::{Clock, SystemClock};
 use crate::guard::{GuardMode, MemoryGuard, ReplayGuard};
@@ -27,10 +27,10 @@ pub(crate) const MEMORY_MARGIN: Duration = Duration::from_secs(60);
 pub enum StoreFailure {
     /// It answers `503`, and ZEGOCLOUD tries again.
     #[default]
-    Refuse,
+    Reject,
     /// It runs the handler all the same, which may then run twice, even at the same time; such a
     /// [`Delivery`](crate::Delivery) says that it is unguarded.
-    ProcessUnguarded,
+    RunWithoutDeduplication,
 }
 
 /// Collects what a [`Receiver`] needs to know. Every default is the safe one.
@@ -48,14 +48,14 @@ pub(crate) struct Config {
     pub(crate) handler_timeout: Duration,
     pub(crate) lease: Duration,
     pub(crate) retention: Duration,
-    pub(crate) most_in_flight: usize,
+    pub(crate) max_in_flight: usize,
     pub(crate) store: Arc<dyn DeliveryStore>,
     pub(crate) store_timeout: Duration,
     pub(crate) store_failure: StoreFailure,
     pub(crate) guard_mode: GuardMode,
     pub(crate) memory_guard: MemoryGuard,
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
-    pub(crate) refuse_other_events: bool,
+    pub(crate) reject_other_events: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hooks: Hooks,
 }
@@ -69,14 +69,14 @@ impl ReceiverBuilder {
             handler_timeout: Duration::from_secs(8),
             lease: Duration::ZERO,
             retention: Duration::ZERO,
-            most_in_flight: 1_024,
+            max_in_flight: 1_024,
             store: Arc::new(MemoryStore::new()),
             store_timeout: Duration::from_millis(500),
             store_failure: StoreFailure::default(),
             guard_mode: GuardMode::default(),
             memory_guard: MemoryGuard::new(),
             guard: None,
-            refuse_other_events: false,
+            reject_other_events: false,
             clock: Arc::new(SystemClock::new()),
             hooks: Hooks::default(),
         };
@@ -106,7 +106,7 @@ impl ReceiverBuilder {
         self
     }
 
-    /// For how long a run that has fallen silent keeps others away; the handler time-out and 2 seconds
+    /// For how long a run that has fallen silent keeps others away; the handler timeout and 2 seconds
     /// unless set. It must be at least that, and shorter than 32 seconds.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
@@ -122,8 +122,8 @@ impl ReceiverBuilder {
     }
 
     /// How many handlers may run at once; 1,024 unless set. Further callbacks are answered `503`.
-    pub fn most_in_flight(mut self, handlers: usize) -> Self {
-        self.config.most_in_flight = handlers;
+    pub fn max_in_flight(mut self, handlers: usize) -> Self {
+        self.config.max_in_flight = handlers;
         self
     }
 
@@ -139,13 +139,13 @@ impl ReceiverBuilder {
         self
     }
 
-    /// What happens when the store cannot be reached; the callback is refused unless set.
+    /// What happens when the store cannot be reached; the callback is rejected unless set.
     pub fn on_store_failure(mut self, store_failure: StoreFailure) -> Self {
         self.config.store_failure = store_failure;
         self
     }
 
-    /// What happens to a signature that comes with other content; it is refused unless set.
+    /// What happens to a signature that comes with other content; it is rejected unless set.
     pub fn guard_mode(mut self, mode: GuardMode) -> Self {
         self.config.guard_mode = mode;
         self
@@ -165,9 +165,9 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Refuses other events than `record` with `422` instead of ignoring them with `1`.
-    pub fn refuse_other_events(mut self) -> Self {
-        self.config.refuse_other_events = true;
+    /// Rejects other events than `record` with `422` instead of ignoring them with `1`.
+    pub fn reject_other_events(mut self) -> Self {
+        self.config.reject_other_events = true;
         self
     }
 
@@ -177,13 +177,13 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Called for every request that is refused, signed or not. Anybody can cause that, so be quick.
-    pub fn on_refused(mut self, hook: impl Fn(&Refusal) + Send + Sync + 'static) -> Self {
-        self.config.hooks.refused = Some(Box::new(hook));
+    /// Called for every request that is rejected, signed or not. Anybody can cause that, so be quick.
+    pub fn on_rejected(mut self, hook: impl Fn(&Rejection) + Send + Sync + 'static) -> Self {
+        self.config.hooks.rejected = Some(Box::new(hook));
         self
     }
 
-    /// Called for every request that was signed and refused all the same, with its body.
+    /// Called for every request that was signed and rejected all the same, with its body.
     pub fn on_quarantine(
         mut self,
         hook: impl Fn(&Quarantined<'_>) + Send + Sync + 'static,
@@ -218,26 +218,26 @@ impl ReceiverBuilder {
         for (name, is_zero) in [
             ("the body limit", config.body_limit == 0),
             ("the body deadline", config.body_deadline.is_zero()),
-            ("the handler time-out", config.handler_timeout.is_zero()),
-            ("the store time-out", config.store_timeout.is_zero()),
+            ("the handler timeout", config.handler_timeout.is_zero()),
+            ("the store timeout", config.store_timeout.is_zero()),
             (
                 "the number of handlers in flight",
-                config.most_in_flight == 0,
+                config.max_in_flight == 0,
             ),
         ] {
             if is_zero {
-                return limit(format!("{name} is zero: every callback would be refused"));
+                return limit(format!("{name} is zero: every callback would be rejected"));
             }
         }
         if config.lease >= LAST_RETRY_GAP {
             return limit(format!(
-                "the lease of {:?} is too long: it must be shorter than {LAST_RETRY_GAP:?}, the last gap between two attempts of ZEGOCLOUD, or a crash loses the callback; by default it is the handler time-out and {LEASE_MARGIN:?}",
+                "the lease of {:?} is too long: it must be shorter than {LAST_RETRY_GAP:?}, the last gap between two attempts of ZEGOCLOUD, or a crash loses the callback; by default it is the handler timeout and {LEASE_MARGIN:?}",
                 config.lease
             ));
         }
         if config.lease < shortest_lease {
             return limit(format!(
-                "the lease of {:?} is too short: it must be at least {shortest_lease:?}, the handler time-out and {LEASE_MARGIN:?}, or two handlers could run at once",
+                "the lease of {:?} is too short: it must be at least {shortest_lease:?}, the handler timeout and {LEASE_MARGIN:?}, or two handlers could run at once",
                 config.lease
             ));
         }
@@ -277,7 +277,7 @@ impl fmt::Debug for Config {
             .field("handler_timeout", &self.handler_timeout)
             .field("lease", &self.lease)
             .field("retention", &self.retention)
-            .field("most_in_flight", &self.most_in_flight)
+            .field("max_in_flight", &self.max_in_flight)
             .field("store", &self.store)
             .field("guard_mode", &self.guard_mode)
             .field("hooks", &self.hooks)

@@ -10,7 +10,7 @@ use zego_record_core::Verdict;
 pub struct Counters {
     /// Record callbacks that have passed verification and guard.
     pub accepted: u64,
-    /// Signatures that came a second time with other content, whether refused or only observed.
+    /// Signatures that came a second time with other content, whether rejected or only observed.
     pub signatures_reused: u64,
     /// Signatures that the memory guard has forgotten before they expired.
     pub guard_evictions: u64,
@@ -21,7 +21,7 @@ pub struct Counters {
     /// Handlers that run right now.
     pub in_flight: usize,
     /// By how many seconds the senders' clock seems to differ from ours, if several signed requests in
-    /// a row were refused for the same offset: negative if ours is ahead.
+    /// a row were rejected for the same offset: negative if ours is ahead.
     pub suspected_clock_skew: Option<i64>,
     verdicts: [u64; Verdict::ALL.len()],
 }
@@ -38,7 +38,7 @@ pub(crate) struct Tally {
     accepted: AtomicU64,
     signatures_reused: AtomicU64,
     guard_fallbacks: AtomicU64,
-    /// 0 for none: a difference of 0 is never refused.
+    /// 0 for none: a difference of 0 is never rejected.
     clock_skew: AtomicI64,
     verdicts: [AtomicU64; Verdict::ALL.len()],
 }

@@ -35,8 +35,8 @@ impl Delivery {
     }
 
     /// Whether the delivery store could not be reached, so that this may be a duplicate. Happens only
-    /// with [`StoreFailure::ProcessUnguarded`](crate::StoreFailure::ProcessUnguarded).
-    pub fn is_unguarded(&self) -> bool {
+    /// with [`StoreFailure::RunWithoutDeduplication`](crate::StoreFailure::RunWithoutDeduplication).
+    pub fn is_deduplicated(&self) -> bool {
         self.unguarded
     }
 }

@@ -26,19 +26,19 @@ const SHARD_CAPACITY: usize = 1_750;
 /// [`First`](Binding::First).
 pub trait ReplayGuard: fmt::Debug + Send + Sync {
     /// Binds the signature to the content unless it is bound already.
-    fn bind<'a>(&'a self, sighting: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>>;
+    fn bind<'a>(&'a self, check: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>>;
 }
 
 /// For a guard that others hold as well.
 impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
-    fn bind<'a>(&'a self, sighting: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
-        (**self).bind(sighting)
+    fn bind<'a>(&'a self, check: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        (**self).bind(check)
     }
 }
 
 /// A signed request, as the guard sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Sighting {
+pub struct ReplayCheck {
     /// The 20 bytes of the signature.
     pub signature: [u8; 20],
     /// A digest of the content.
@@ -50,9 +50,9 @@ pub struct Sighting {
 }
 
 /// Without the signature.
-impl fmt::Debug for Sighting {
+impl fmt::Debug for ReplayCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sighting")
+        f.debug_struct("ReplayCheck")
             .field("now", &self.now)
             .finish_non_exhaustive()
     }
@@ -66,18 +66,18 @@ pub enum Binding {
     /// It was seen with the same content.
     Same,
     /// It was seen with other content.
-    Other,
+    Conflict,
 }
 
 /// What a receiver makes of a signature that comes with other content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuardMode {
-    /// Nothing is remembered, and nothing refused.
+    /// Nothing is remembered, and nothing rejected.
     Off,
     /// It is counted and logged, and let through.
     Observe,
-    /// It is refused and handed to the quarantine hook.
+    /// It is rejected and handed to the quarantine hook.
     #[default]
     Enforce,
 }
@@ -136,10 +136,10 @@ impl MemoryGuard {
     }
 
     /// As the trait's method, without a future around it.
-    pub fn bind_now(&self, sighting: &Sighting) -> Binding {
-        let [a, b, c, d, ..] = sighting.signature;
+    pub fn bind_now(&self, check: &ReplayCheck) -> Binding {
+        let [a, b, c, d, ..] = check.signature;
         let index = u32::from_be_bytes([a, b, c, d]) as usize % self.shards.len();
-        lock(&self.shards[index]).bind(sighting, self.shard_capacity)
+        lock(&self.shards[index]).bind(check, self.shard_capacity)
     }
 
     fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
@@ -164,14 +164,14 @@ impl Default for MemoryGuard {
 }
 
 impl ReplayGuard for MemoryGuard {
-    fn bind<'a>(&'a self, sighting: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
-        Box::pin(async { Ok(self.bind_now(sighting)) })
+    fn bind<'a>(&'a self, check: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        Box::pin(async { Ok(self.bind_now(check)) })
     }
 }
 
 impl Shard {
-    fn bind(&mut self, sighting: &Sighting, capacity: usize) -> Binding {
-        let now = whole_seconds(sighting.now);
+    fn bind(&mut self, check: &ReplayCheck, capacity: usize) -> Binding {
+        let now = whole_seconds(check.now);
         while self
             .queue
             .front()
@@ -179,14 +179,14 @@ impl Shard {
         {
             self.remove_oldest();
         }
-        match self.contents.entry(sighting.signature) {
-            Entry::Occupied(bound) if *bound.get() == sighting.content => return Binding::Same,
-            Entry::Occupied(_) => return Binding::Other,
-            Entry::Vacant(free) => free.insert(sighting.content),
+        match self.contents.entry(check.signature) {
+            Entry::Occupied(bound) if *bound.get() == check.content => return Binding::Same,
+            Entry::Occupied(_) => return Binding::Conflict,
+            Entry::Vacant(free) => free.insert(check.content),
         };
         self.queue.push_back(Arrival {
-            signature: sighting.signature,
-            keep_until: whole_seconds(sighting.keep_until),
+            signature: check.signature,
+            keep_until: whole_seconds(check.keep_until),
         });
         if self.queue.len() > capacity {
             self.remove_oldest();

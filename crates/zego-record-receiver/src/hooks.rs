@@ -3,14 +3,14 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use zego_record_core::{OtherEvent, RecordCallback, Refusal, Verdict};
+use zego_record_core::{OtherEvent, RecordCallback, Rejection, Verdict};
 
-/// A signed request that was refused. It may be a recording all the same, and ZEGOCLOUD gives up
+/// A signed request that was rejected. It may be a recording all the same, and ZEGOCLOUD gives up
 /// after six attempts: keep the body where a person can look at it.
 #[derive(Clone, Copy, Debug)]
 pub struct Quarantined<'a> {
-    /// Why it was refused.
-    pub refusal: &'a Refusal,
+    /// Why it was rejected.
+    pub rejection: &'a Rejection,
     /// The body as it came. It holds a signature that may still be fresh, so keep it to yourself.
     pub body: &'a [u8],
 }
@@ -30,7 +30,7 @@ type QuarantineHook = Option<Box<dyn Fn(&Quarantined<'_>) + Send + Sync>>;
 
 #[derive(Default)]
 pub(crate) struct Hooks {
-    pub(crate) refused: Hook<Refusal>,
+    pub(crate) rejected: Hook<Rejection>,
     pub(crate) quarantine: QuarantineHook,
     pub(crate) ignored: Hook<OtherEvent>,
     pub(crate) abandoned: Hook<Abandoned>,
@@ -44,7 +44,7 @@ pub(crate) fn call(hook: impl FnOnce()) {
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
-            .field("refused", &self.refused.is_some())
+            .field("rejected", &self.rejected.is_some())
             .field("quarantine", &self.quarantine.is_some())
             .field("ignored", &self.ignored.is_some())
             .field("abandoned", &self.abandoned.is_some())

@@ -8,7 +8,7 @@
 //! * It can run again only where its effect could not be recorded: after a crash between the two, or
 //!   in another process while the store cannot be reached. Write the delivery in the same transaction
 //!   as the effect, under a unique key, and the effect happens exactly once.
-//! * A client that goes away, a panic, a time-out and a shutdown lose nothing.
+//! * A client that goes away, a panic, a timeout and a shutdown lose nothing.
 //!
 //! ```
 //! use std::time::Duration;
@@ -37,7 +37,7 @@
 //! let (answer, _) = receiver.deliver(admitted, on_record).await;
 //! assert_eq!((answer.status(), answer.body()), (200, "1"));
 //!
-//! // Refused: other content under the same signature.
+//! // Rejected: other content under the same signature.
 //! let forged = body.replace("lesson-7", "lesson-8");
 //! let answer = receiver.admit(forged.as_bytes()).await.unwrap_err();
 //! assert_eq!((answer.status(), answer.kind()), (422, Verdict::SignatureReused));
@@ -49,7 +49,7 @@
 //!
 //! * Several processes share nothing unless they are given a [`DeliveryStore`] and a [`ReplayGuard`]
 //!   that they share; in memory, a restart forgets everything.
-//! * A handler that blocks its thread cannot be stopped at its time-out.
+//! * A handler that blocks its thread cannot be stopped at its timeout.
 //! * A forged body that arrives before the genuine one cannot be told from it. It needs a captured
 //!   signature, so use HTTPS.
 //!
@@ -57,7 +57,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `tracing` | a span `zego_record_callback` for every callback that was verified, with `event_id`, `appid`, `stream`, `attempt` and `verdict`; refusals (ten a second at most), failures and faults as events. The target of all is `zego_record` |
+//! | `tracing` | a span `zego_record_callback` for every callback that was verified, with `event_id`, `appid`, `stream`, `attempt` and `verdict`; rejections (ten a second at most), failures and faults as events. The target of all is `zego_record` |
 //! | `metrics` | what [`Counters`] has, through the `metrics` facade: `zego_record_answers_total` by `verdict`, `zego_record_accepted_total`, `zego_record_signatures_reused_total`, `zego_record_guard_evictions_total`, `zego_record_guard_fallbacks_total`, `zego_record_store_evictions_total`, and the gauge `zego_record_handlers_in_flight` |
 
 mod abandoned;
@@ -85,7 +85,7 @@ pub use builder::{ReceiverBuilder, StoreFailure};
 pub use clock::{Clock, SystemClock};
 pub use counters::Counters;
 pub use delivery::{Delivery, HandlerError};
-pub use guard::{Binding, GuardMode, MemoryGuard, ReplayGuard, Sighting};
+pub use guard::{Binding, GuardMode, MemoryGuard, ReplayCheck, ReplayGuard};
 pub use hooks::{Abandoned, Quarantined};
 pub use memory_store::MemoryStore;
 pub use receiver::{Admitted, Receiver};

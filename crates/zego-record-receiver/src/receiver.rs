@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use zego_record_core::{
-    DeliveryKey, OtherEvent, RecordCallback, Refusal, UnixSeconds, Verdict, Verified, Verifier,
+    DeliveryKey, OtherEvent, RecordCallback, Rejection, UnixSeconds, Verdict, Verified, Verifier,
 };
 
 use crate::abandoned::Overdue;
@@ -14,7 +14,7 @@ use crate::body;
 use crate::builder::{Config, MEMORY_MARGIN, ReceiverBuilder};
 use crate::counters::Counters;
 use crate::gate::Gate;
-use crate::guard::{Binding, GuardMode, Sighting};
+use crate::guard::{Binding, GuardMode, ReplayCheck};
 use crate::hooks::{self, Quarantined};
 use crate::report::Report;
 use crate::road::Owners;
@@ -75,7 +75,7 @@ impl Receiver {
         if is_post {
             Ok(())
         } else {
-            Err(self.refuse(&Refusal::method_not_allowed()))
+            Err(self.reject(&Rejection::method_not_allowed()))
         }
     }
 
@@ -98,20 +98,20 @@ impl Receiver {
             config.body_deadline,
         )
         .await
-        .map_err(|refusal| self.refuse(&refusal))
+        .map_err(|rejection| self.reject(&rejection))
     }
 
     /// Verifies a body and binds its signature to its content. No store is asked.
     ///
     /// # Errors
     ///
-    /// The answer to a request that is refused, or to another event than `record`, which is `1`.
+    /// The answer to a request that is rejected, or to another event than `record`, which is `1`.
     pub async fn admit(&self, body: &[u8]) -> Result<Admitted, Answer> {
         let now = self.0.config.clock.now();
         match self.0.config.verifier.verify(body, now) {
-            Err(refusal) => {
-                self.watch_clock(&refusal);
-                Err(self.refuse_body(&refusal, body))
+            Err(rejection) => {
+                self.watch_clock(&rejection);
+                Err(self.reject_body(&rejection, body))
             }
             Ok(Verified::Other(event)) => {
                 self.0.skew.accepted();
@@ -120,11 +120,11 @@ impl Receiver {
             Ok(Verified::Record(callback)) => {
                 self.0.skew.accepted();
                 let key = callback.delivery_key();
-                if self.guard(&callback, &key, now).await == Binding::Other {
-                    let refuse = self.0.config.guard_mode == GuardMode::Enforce;
-                    self.0.report.signature_reused(refuse);
-                    if refuse {
-                        return Err(self.refuse_body(&Refusal::signature_reused(), body));
+                if self.guard(&callback, &key, now).await == Binding::Conflict {
+                    let reject = self.0.config.guard_mode == GuardMode::Enforce;
+                    self.0.report.signature_reused(reject);
+                    if reject {
+                        return Err(self.reject_body(&Rejection::signature_reused(), body));
                     }
                 }
                 self.0.report.accepted();
@@ -144,7 +144,7 @@ impl Receiver {
     }
 
     /// Ends in good order: further callbacks are answered `503`, handlers that run may finish within
-    /// the handler time-out, and what runs then is stopped and settled as failed, so that a retry can
+    /// the handler timeout, and what runs then is stopped and settled as failed, so that a retry can
     /// be taken by another process at once.
     ///
     /// Call it before the server is stopped, or while it shuts down, and wait for it. It can be called
@@ -164,7 +164,7 @@ impl Receiver {
 
     pub(crate) fn new(config: Config) -> Self {
         Self(Arc::new(Inner {
-            gate: Gate::new(config.most_in_flight),
+            gate: Gate::new(config.max_in_flight),
             config,
             report: Report::default(),
             overdue: Overdue::default(),
@@ -191,29 +191,29 @@ impl Receiver {
         let fresh_until = callback
             .timestamp()
             .saturating_add(config.verifier.past_tolerance());
-        let sighting = Sighting {
+        let check = ReplayCheck {
             signature: *callback.signature().as_bytes(),
             content: key.content_digest(),
             now,
             keep_until: fresh_until.saturating_add(MEMORY_MARGIN),
         };
         let Some(guard) = &config.guard else {
-            return config.memory_guard.bind_now(&sighting);
+            return config.memory_guard.bind_now(&check);
         };
-        let answer = tokio::time::timeout(config.store_timeout, guard.bind(&sighting)).await;
+        let answer = tokio::time::timeout(config.store_timeout, guard.bind(&check)).await;
         match answer.unwrap_or_else(|_| Err(crate::StoreError::timeout())) {
             Ok(binding) => binding,
             Err(error) => {
-                // The guard is a mitigation: to refuse everything without it would lose recordings.
+                // The guard is a mitigation: to reject everything without it would lose recordings.
                 self.0.report.guard_fallback(&error);
-                config.memory_guard.bind_now(&sighting)
+                config.memory_guard.bind_now(&check)
             }
         }
     }
 
     fn ignore(&self, event: &OtherEvent, body: &[u8]) -> Answer {
-        if self.0.config.refuse_other_events {
-            return self.refuse_body(&Refusal::unexpected_event(), body);
+        if self.0.config.reject_other_events {
+            return self.reject_body(&Rejection::unexpected_event(), body);
         }
         self.0.report.ignored(event);
         if let Some(hook) = &self.0.config.hooks.ignored {
@@ -222,34 +222,34 @@ impl Receiver {
         Verdict::Ignored.into()
     }
 
-    fn refuse_body(&self, refusal: &Refusal, body: &[u8]) -> Answer {
+    fn reject_body(&self, rejection: &Rejection, body: &[u8]) -> Answer {
         if let Some(hook) = self
             .0
             .config
             .hooks
             .quarantine
             .as_ref()
-            .filter(|_| refusal.is_signed())
+            .filter(|_| rejection.is_signed())
         {
-            hooks::call(|| hook(&Quarantined { refusal, body }));
+            hooks::call(|| hook(&Quarantined { rejection, body }));
         }
-        self.refuse(refusal)
+        self.reject(rejection)
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Answer {
+    fn reject(&self, rejection: &Rejection) -> Answer {
         self.0
             .report
-            .refused(refusal, self.0.config.clock.monotonic());
-        if let Some(hook) = &self.0.config.hooks.refused {
-            hooks::call(|| hook(refusal));
+            .rejected(rejection, self.0.config.clock.monotonic());
+        if let Some(hook) = &self.0.config.hooks.rejected {
+            hooks::call(|| hook(rejection));
         }
-        refusal.into()
+        rejection.into()
     }
 
-    fn watch_clock(&self, refusal: &Refusal) {
-        if let Some(skew) = refusal
+    fn watch_clock(&self, rejection: &Rejection) {
+        if let Some(skew) = rejection
             .clock_offset()
-            .and_then(|offset| self.0.skew.refused(offset))
+            .and_then(|offset| self.0.skew.rejected(offset))
         {
             self.0.report.clock_skew(skew);
         }

@@ -299,8 +299,8 @@ impl Inner {
             Err(error) => {
                 log::store_failed("delivery store", &error);
                 return match self.config.store_failure {
-                    StoreFailure::Refuse => Err(Verdict::StoreUnavailable),
-                    StoreFailure::ProcessUnguarded => Ok(None),
+                    StoreFailure::Reject => Err(Verdict::StoreUnavailable),
+                    StoreFailure::RunWithoutDeduplication => Ok(None),
                 };
             }
         };
@@ -337,7 +337,7 @@ impl Inner {
         handler: Pin<Box<impl Future<Output = Outcome<T>>>>,
     ) -> (Verdict, Option<T>) {
         let mut handler = Some(handler);
-        let mut time_out = pin!(tokio::time::sleep(self.config.handler_timeout));
+        let mut timeout = pin!(tokio::time::sleep(self.config.handler_timeout));
         let mut aborted = pin!(self.gate.aborted());
         let ended = std::future::poll_fn(|context| {
             let Some(running) = &mut handler else {
@@ -347,7 +347,7 @@ impl Inner {
                 Err(_) => Poll::Ready(Ended::Panicked),
                 Ok(Poll::Ready(outcome)) => Poll::Ready(Ended::Returned(outcome)),
                 Ok(Poll::Pending) => {
-                    if time_out.as_mut().poll(context).is_ready()
+                    if timeout.as_mut().poll(context).is_ready()
                         || aborted.as_mut().poll(context).is_ready()
                     {
                         Poll::Ready(Ended::OutOfTime)

@@ -2,13 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// So many signed requests in a row, refused for about the same offset, are no coincidence.
+/// So many signed requests in a row, rejected for about the same offset, are no coincidence.
 const SUSPICIOUS: u32 = 3;
 const SAME_WITHIN: i64 = 5;
 
 /// Follows by how much the timestamps of signed requests are off.
 ///
-/// A receiver whose clock is wrong refuses every callback, and nobody would know why.
+/// A receiver whose clock is wrong rejects every callback, and nobody would know why.
 #[derive(Debug, Default)]
 pub(crate) struct SkewWatch(Mutex<Streak>);
 
@@ -19,8 +19,8 @@ struct Streak {
 }
 
 impl SkewWatch {
-    /// A signed request was refused for this offset; gives it back once it has become suspicious.
-    pub(crate) fn refused(&self, offset: i64) -> Option<i64> {
+    /// A signed request was rejected for this offset; gives it back once it has become suspicious.
+    pub(crate) fn rejected(&self, offset: i64) -> Option<i64> {
         let mut streak = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if streak.length > 0
             && offset.saturating_sub(streak.offset).unsigned_abs() <= SAME_WITHIN.unsigned_abs()

@@ -325,7 +325,7 @@ fn after_a_crash_the_delivery_is_free_when_the_lease_is_over() {
 
 #[tokio::test]
 async fn beyond_the_limit_callbacks_are_put_off() {
-    let receiver = builder().most_in_flight(1).build().unwrap();
+    let receiver = builder().max_in_flight(1).build().unwrap();
     let (held, runs) = (Held::new(), Runs::default());
     let first = tokio::spawn({
         let (receiver, held) = (receiver.clone(), held.clone());

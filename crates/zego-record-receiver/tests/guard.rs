@@ -11,15 +11,15 @@ use std::thread;
 use common::{SECRET, builder, kind, now, receiver, request};
 use zego_record_core::{UnixSeconds, Verdict};
 use zego_record_receiver::{
-    Binding, BoxFuture, GuardMode, MemoryGuard, MemoryStore, ReplayGuard, Sighting, StoreError,
+    Binding, BoxFuture, GuardMode, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, StoreError,
     StoreErrorKind,
 };
 use zego_record_testkit::RequestBuilder;
 
-fn sighting(signature: u32, content: u8, now: i64) -> Sighting {
+fn check(signature: u32, content: u8, now: i64) -> ReplayCheck {
     let mut bytes = [0; 20];
     bytes[..4].copy_from_slice(&signature.to_le_bytes());
-    Sighting {
+    ReplayCheck {
         signature: bytes,
         content: [content; 16],
         now: UnixSeconds::new(now),
@@ -28,7 +28,7 @@ fn sighting(signature: u32, content: u8, now: i64) -> Sighting {
 }
 
 #[tokio::test]
-async fn a_signature_with_other_content_is_refused_and_kept_for_a_person() {
+async fn a_signature_with_other_content_is_rejected_and_kept_for_a_person() {
     let quarantined = Arc::new(Mutex::new(Vec::new()));
     let receiver = builder()
         .on_quarantine({
@@ -37,7 +37,7 @@ async fn a_signature_with_other_content_is_refused_and_kept_for_a_person() {
                 quarantined
                     .lock()
                     .unwrap()
-                    .push((it.refusal.kind(), it.body.to_vec()));
+                    .push((it.rejection.verdict(), it.body.to_vec()));
             }
         })
         .build()
@@ -113,7 +113,7 @@ async fn observe_counts_and_off_does_not_even_look() {
 struct Unreachable;
 
 impl ReplayGuard for Unreachable {
-    fn bind<'a>(&'a self, _: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
+    fn bind<'a>(&'a self, _: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
         Box::pin(async {
             Err(StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -127,7 +127,7 @@ impl ReplayGuard for Unreachable {
 struct Hanging;
 
 impl ReplayGuard for Hanging {
-    fn bind<'a>(&'a self, _: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
+    fn bind<'a>(&'a self, _: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
         Box::pin(std::future::pending())
     }
 }
@@ -181,30 +181,27 @@ async fn a_flood_of_unsigned_and_forged_requests_leaves_no_trace() {
 #[test]
 fn entries_go_when_they_expire_and_the_oldest_when_it_is_full() {
     let guard = MemoryGuard::with_capacity(3);
-    assert_eq!(guard.bind_now(&sighting(1, 1, 1_000)), Binding::First);
+    assert_eq!(guard.bind_now(&check(1, 1, 1_000)), Binding::First);
     assert_eq!(
-        guard.bind_now(&sighting(1, 1, 1_360)),
+        guard.bind_now(&check(1, 1, 1_360)),
         Binding::Same,
         "kept until then"
     );
-    assert_eq!(guard.bind_now(&sighting(1, 2, 1_360)), Binding::Other);
+    assert_eq!(guard.bind_now(&check(1, 2, 1_360)), Binding::Conflict);
     assert_eq!(
-        guard.bind_now(&sighting(1, 2, 1_361)),
+        guard.bind_now(&check(1, 2, 1_361)),
         Binding::First,
         "and not longer"
     );
     assert_eq!(guard.evictions(), 0);
 
     for signature in 2..=4 {
-        assert_eq!(
-            guard.bind_now(&sighting(signature, 1, 1_361)),
-            Binding::First
-        );
+        assert_eq!(guard.bind_now(&check(signature, 1, 1_361)), Binding::First);
     }
     assert_eq!((guard.len(), guard.evictions()), (3, 1));
-    assert_eq!(guard.bind_now(&sighting(4, 9, 1_361)), Binding::Other);
+    assert_eq!(guard.bind_now(&check(4, 9, 1_361)), Binding::Conflict);
     assert_eq!(
-        guard.bind_now(&sighting(1, 9, 1_361)),
+        guard.bind_now(&check(1, 9, 1_361)),
         Binding::First,
         "the oldest has gone"
     );
@@ -216,7 +213,7 @@ fn a_million_signatures_stay_inside_of_the_bound() {
     for number in 0..1_000_000_u32 {
         // As evenly spread as real signatures are.
         let spread = number.wrapping_mul(2_654_435_761).swap_bytes();
-        assert_eq!(guard.bind_now(&sighting(spread, 1, 1_000)), Binding::First);
+        assert_eq!(guard.bind_now(&check(spread, 1, 1_000)), Binding::First);
     }
     assert!(guard.len() <= 10_000, "{}", guard.len());
     assert_eq!(guard.evictions(), 1_000_000 - guard.len() as u64);
@@ -228,12 +225,9 @@ fn a_full_guard_does_not_let_the_replay_of_a_fresh_signature_in() {
     let guard = MemoryGuard::with_capacity(10_000);
     for number in 0..50_000_u32 {
         let signature = number.wrapping_mul(2_654_435_761).swap_bytes();
-        assert_eq!(
-            guard.bind_now(&sighting(signature, 1, 1_000)),
-            Binding::First
-        );
-        let replay = sighting(signature, 2, 1_000);
-        assert_eq!(guard.bind_now(&replay), Binding::Other, "{number}");
+        assert_eq!(guard.bind_now(&check(signature, 1, 1_000)), Binding::First);
+        let replay = check(signature, 2, 1_000);
+        assert_eq!(guard.bind_now(&replay), Binding::Conflict, "{number}");
     }
     assert!(guard.evictions() > 0, "it was never full");
 }
@@ -242,11 +236,11 @@ fn a_full_guard_does_not_let_the_replay_of_a_fresh_signature_in() {
 fn neither_a_guard_nor_a_sighting_prints_a_signature() {
     // Whoever reads one in a log can send any body under it.
     let guard = MemoryGuard::with_capacity(1_000);
-    let seen = sighting(1, 1, 1_000);
+    let seen = check(1, 1, 1_000);
     assert_eq!(guard.bind_now(&seen), Binding::First);
     assert_eq!(
         format!("{seen:?}"),
-        "Sighting { now: UnixSeconds(1000), .. }"
+        "ReplayCheck { now: UnixSeconds(1000), .. }"
     );
     assert_eq!(format!("{guard:?}"), "MemoryGuard { capacity: 1000, .. }");
 }
@@ -260,7 +254,7 @@ fn of_many_threads_one_sees_the_first() {
             for content in 0..4 {
                 let (guard, firsts) = (&guard, &firsts);
                 scope.spawn(move || {
-                    if guard.bind_now(&sighting(round, content, 1_000)) == Binding::First {
+                    if guard.bind_now(&check(round, content, 1_000)) == Binding::First {
                         firsts.fetch_add(1, Ordering::SeqCst);
                     }
                 });
@@ -273,9 +267,9 @@ fn of_many_threads_one_sees_the_first() {
 #[test]
 fn a_clock_that_is_set_back_opens_no_gap() {
     let guard = MemoryGuard::with_capacity(10);
-    assert_eq!(guard.bind_now(&sighting(1, 1, 10_000)), Binding::First);
+    assert_eq!(guard.bind_now(&check(1, 1, 10_000)), Binding::First);
     // An hour back: what was bound stays bound, and what comes now is bound as well.
-    assert_eq!(guard.bind_now(&sighting(1, 2, 6_400)), Binding::Other);
-    assert_eq!(guard.bind_now(&sighting(2, 1, 6_400)), Binding::First);
-    assert_eq!(guard.bind_now(&sighting(2, 2, 6_500)), Binding::Other);
+    assert_eq!(guard.bind_now(&check(1, 2, 6_400)), Binding::Conflict);
+    assert_eq!(guard.bind_now(&check(2, 1, 6_400)), Binding::First);
+    assert_eq!(guard.bind_now(&check(2, 2, 6_500)), Binding::Conflict);
 }

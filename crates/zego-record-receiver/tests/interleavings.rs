@@ -17,7 +17,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use common::{Runs, builder, receive_counted, request};
-use keys::{claim, now, sighting};
+use keys::{check, claim, now};
 use zego_record_core::Verdict;
 use zego_record_receiver::{
     Binding, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, ReplayGuard, Settlement,
@@ -70,13 +70,13 @@ fn a_signature_has_one_first_content() {
     for round in 0..rounds(20) {
         let guard = MemoryGuard::new();
         let winners = race(|task, key| {
-            let binding = now(guard.bind(&sighting(key, task))).unwrap();
+            let binding = now(guard.bind(&check(key, task))).unwrap();
             assert_ne!(binding, Binding::Same, "every task has content of its own");
             binding == Binding::First
         });
         for (key, winners) in winners.iter().enumerate() {
             assert_eq!(winners.len(), 1, "round {round}, key {key}");
-            let bound = sighting(key, winners[0]);
+            let bound = check(key, winners[0]);
             assert_eq!(guard.bind_now(&bound), Binding::Same, "the first is bound");
         }
     }
@@ -87,7 +87,7 @@ fn a_signature_has_one_first_content() {
 async fn a_handler_runs_once_of_all_tasks_that_receive_the_same() {
     for round in 0..rounds(1) {
         let (receiver, runs) = (
-            builder().most_in_flight(KEYS * TASKS).build().unwrap(),
+            builder().max_in_flight(KEYS * TASKS).build().unwrap(),
             Runs::default(),
         );
         let requests: Arc<Vec<_>> =

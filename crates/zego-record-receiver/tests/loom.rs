@@ -13,7 +13,7 @@ use std::io::Write;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keys::{claim, now, sighting};
+use keys::{check, claim, now};
 use loom::sync::Arc;
 use loom::thread;
 use zego_record_receiver::{
@@ -90,15 +90,15 @@ fn one_of_three_contents_is_bound_to_a_signature() {
         let guard = Arc::new(MemoryGuard::with_capacity(8));
         let bindings = race({
             let guard = Arc::clone(&guard);
-            move |content| guard.bind_now(&sighting(1, content))
+            move |content| guard.bind_now(&check(1, content))
         });
         for (content, binding) in bindings.iter().enumerate() {
             let expected = match binding {
                 Binding::First => Binding::Same,
-                Binding::Other => Binding::Other,
+                Binding::Conflict => Binding::Conflict,
                 Binding::Same => panic!("each thread has a content of its own"),
             };
-            assert_eq!(guard.bind_now(&sighting(1, content)), expected);
+            assert_eq!(guard.bind_now(&check(1, content)), expected);
         }
         let first = |binding: &&Binding| **binding == Binding::First;
         assert_eq!(bindings.iter().filter(first).count(), 1, "{bindings:?}");
@@ -111,7 +111,7 @@ fn a_full_guard_stays_inside_of_its_bound() {
         let guard = Arc::new(MemoryGuard::with_capacity(2));
         let bindings = race({
             let guard = Arc::clone(&guard);
-            move |signature| guard.bind_now(&sighting(signature, 1))
+            move |signature| guard.bind_now(&check(signature, 1))
         });
         assert_eq!(bindings, [Binding::First; THREADS]);
         assert_eq!((guard.len(), guard.evictions()), (2, 1));

@@ -17,8 +17,8 @@ use recorder::Recorded;
 use tracing::Level;
 use zego_record_core::{CallbackSecret, Vendor, Verdict, sign};
 use zego_record_receiver::{
-    Binding, BoxFuture, HandlerError, MemoryGuard, MemoryStore, ReplayGuard, Sighting, StoreError,
-    StoreErrorKind,
+    Binding, BoxFuture, HandlerError, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard,
+    StoreError, StoreErrorKind,
 };
 use zego_record_testkit::{ManualClock, RequestBuilder, SignedRequest, Signing};
 
@@ -52,7 +52,7 @@ async fn each_callback_is_one_span_with_all_that_is_known_of_it() {
     assert_eq!(
         spans.len(),
         expected.len(),
-        "one for each callback, and none for what is refused: {spans:#?}"
+        "one for each callback, and none for what is rejected: {spans:#?}"
     );
     for (span, (attempt, verdict)) in spans.iter().zip(expected) {
         assert_eq!(span.level, Level::INFO);
@@ -68,30 +68,30 @@ async fn each_callback_is_one_span_with_all_that_is_known_of_it() {
 }
 
 #[tokio::test]
-async fn refusals_are_warnings_ten_a_second_and_the_rest_is_counted() {
+async fn rejections_are_warnings_ten_a_second_and_the_rest_is_counted() {
     let listener = Listener::listen();
     let clock = ManualClock::new(now());
     let receiver = builder().clock(clock.clone()).build().unwrap();
-    let refuse =
+    let reject =
         async |times| {
             for _ in 0..times {
                 let verdict = kind(receiver.admit(b"stream_alias=a").await);
                 assert_eq!(verdict, Some(Verdict::Unsigned));
             }
-            let refusals = listener.take_events("refused: ");
+            let rejections = listener.take_events("rejected: ");
             assert!(
-                refusals.iter().all(|event| event.level == Level::WARN
+                rejections.iter().all(|event| event.level == Level::WARN
                     && event.field("verdict") == Some("unsigned")),
-                "{refusals:#?}"
+                "{rejections:#?}"
             );
-            let suppressed = refusals
+            let suppressed = rejections
                 .iter()
                 .map(|event| event.field("suppressed").unwrap().to_owned());
             suppressed.collect::<Vec<_>>()
         };
-    assert_eq!(refuse(25).await, ["0"; 10]);
+    assert_eq!(reject(25).await, ["0"; 10]);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(refuse(2).await, ["15", "0"]);
+    assert_eq!(reject(2).await, ["15", "0"]);
     assert_eq!(receiver.counters().answered(Verdict::Unsigned), 27);
 }
 
@@ -149,9 +149,9 @@ async fn neither_secret_nor_signature_nor_body_is_ever_logged() {
     tokio::time::sleep(Duration::from_secs(100)).await;
 
     for said in [
-        "refused: ",
+        "rejected: ",
         "a signature came a second time",
-        "signed requests keep being refused",
+        "signed requests keep being rejected",
         "ignored another event",
         "the store cannot be reached",
         "the handler failed",
@@ -234,7 +234,7 @@ async fn what_is_counted_arrives_at_the_recorder() {
 struct Unreachable;
 
 impl ReplayGuard for Unreachable {
-    fn bind<'a>(&'a self, _: &'a Sighting) -> BoxFuture<'a, Result<Binding, StoreError>> {
+    fn bind<'a>(&'a self, _: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
         Box::pin(async {
             Err(StoreError::new(
                 StoreErrorKind::Unavailable,

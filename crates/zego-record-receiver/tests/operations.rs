@@ -25,15 +25,15 @@ fn log<T>() -> (Log<T>, Log<T>) {
 }
 
 #[tokio::test]
-async fn every_refusal_is_told_and_a_signed_one_is_kept() {
-    let ((refused, refusals), (quarantined, bodies), (ignored, events)) = (log(), log(), log());
+async fn every_rejection_is_told_and_a_signed_one_is_kept() {
+    let ((rejected, rejections), (quarantined, bodies), (ignored, events)) = (log(), log(), log());
     let receiver = builder()
-        .on_refused(move |refusal| refused.lock().unwrap().push(refusal.kind()))
+        .on_rejected(move |rejection| rejected.lock().unwrap().push(rejection.verdict()))
         .on_quarantine(move |it| {
             quarantined
                 .lock()
                 .unwrap()
-                .push((it.refusal.kind(), it.body.to_vec()));
+                .push((it.rejection.verdict(), it.body.to_vec()));
         })
         .on_ignored(move |event| ignored.lock().unwrap().push(event.name().to_owned()))
         .build()
@@ -53,7 +53,7 @@ async fn every_refusal_is_told_and_a_signed_one_is_kept() {
         assert_eq!(receiver.counters().answered(verdict), 1);
     }
     assert_eq!(
-        *refusals.lock().unwrap(),
+        *rejections.lock().unwrap(),
         [Verdict::Unsigned, Verdict::Stale, Verdict::Invalid]
     );
     assert_eq!(
@@ -67,8 +67,8 @@ async fn every_refusal_is_told_and_a_signed_one_is_kept() {
 }
 
 #[tokio::test]
-async fn other_events_are_refused_if_asked_for() {
-    let receiver = builder().refuse_other_events().build().unwrap();
+async fn other_events_are_rejected_if_asked_for() {
+    let receiver = builder().reject_other_events().build().unwrap();
     let request = RequestBuilder::new(SECRET, now())
         .field("event", "compose")
         .build();
@@ -130,7 +130,7 @@ fn an_error_keeps_its_cause_and_does_not_say_it_twice() {
 #[tokio::test]
 async fn a_hook_that_panics_changes_no_answer() {
     let receiver = builder()
-        .on_refused(|_| panic!("in a hook"))
+        .on_rejected(|_| panic!("in a hook"))
         .on_quarantine(|_| panic!("in a hook"))
         .on_ignored(|_| panic!("in a hook"))
         .build()
@@ -240,7 +240,7 @@ async fn single_stale_requests_are_no_reason_to_suspect_the_clock() {
 }
 
 #[test]
-fn what_would_be_unsafe_is_refused_at_start_up() {
+fn what_would_be_unsafe_is_rejected_at_start_up() {
     let seconds = Duration::from_secs;
     type Set = fn(ReceiverBuilder) -> ReceiverBuilder;
     let with_tolerance = |tolerance| {
@@ -280,13 +280,13 @@ fn what_would_be_unsafe_is_refused_at_start_up() {
         ),
         (
             |b| b.handler_timeout(Duration::ZERO),
-            Some("handler time-out is zero"),
+            Some("handler timeout is zero"),
         ),
         (
             |b| b.store_timeout(Duration::ZERO),
-            Some("store time-out is zero"),
+            Some("store timeout is zero"),
         ),
-        (|b| b.most_in_flight(0), Some("in flight is zero")),
+        (|b| b.max_in_flight(0), Some("in flight is zero")),
     ];
     for (row, (set, expected)) in rows.into_iter().enumerate() {
         let error = set(builder()).build().err();

@@ -218,7 +218,7 @@ async fn what_is_done_is_not_run_again_while_its_success_cannot_be_written() {
         receive_counted(&receiver, &request("a"), &runs).await,
         Verdict::Handled
     );
-    // At first the store refuses claims as well, then only that anything is written.
+    // At first the store rejects claims as well, then only that anything is written.
     for passed in [1, 11] {
         tokio::time::advance(Duration::from_secs(passed)).await;
         assert_eq!(
@@ -309,12 +309,12 @@ async fn process_unguarded_runs_the_handler_and_says_so() {
     let store = BadLine::new(&[Some(UNAVAILABLE); 3], &[]);
     let receiver = builder()
         .store(Arc::clone(&store))
-        .on_store_failure(StoreFailure::ProcessUnguarded)
+        .on_store_failure(StoreFailure::RunWithoutDeduplication)
         .build()
         .unwrap();
     for unguarded in [true, false] {
         let verdict = receive(&receiver, &request("a"), move |delivery| async move {
-            assert_eq!(delivery.is_unguarded(), unguarded);
+            assert_eq!(delivery.is_deduplicated(), unguarded);
             Ok(())
         })
         .await;

@@ -69,7 +69,10 @@ impl CallbackBuilder {
         match verifier.verify(self.0.build().body(), NOW) {
             Ok(Verified::Record(callback)) => callback,
             Ok(_) => panic!("this would be no recording: its event is not `record`"),
-            Err(refusal) => panic!("this would be refused as {}: {refusal}", refusal.kind()),
+            Err(rejection) => panic!(
+                "this would be rejected as {}: {rejection}",
+                rejection.verdict()
+            ),
         }
     }
 }
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "refused as invalid: signed, but the field replay_url is absent")]
+    #[should_panic(expected = "rejected as invalid: signed, but the field replay_url is absent")]
     fn what_no_verifier_accepts_is_said_at_once() {
         let _ = CallbackBuilder::new().without("replay_url").build();
     }

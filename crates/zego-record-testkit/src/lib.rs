@@ -36,7 +36,7 @@
 //!     let response = app.clone().oneshot(request.map(Body::from)).await.unwrap();
 //!     (response.status().as_u16(), response.into_body().collect().await.unwrap().to_bytes())
 //! };
-//! // Accepted and refused.
+//! // Accepted and rejected.
 //! let recording = RequestBuilder::new("secret", now()).field("stream_alias", "lesson-8");
 //! assert_eq!(send(recording.build().into_http()).await, (200, "1".into()));
 //! assert_eq!(send(recording.signing(Signing::Unsigned).build().into_http()).await, (401, "unsigned".into()));

@@ -32,7 +32,7 @@ use crate::signing::Signing;
 /// assert!(verifier.verify(request.build().body(), now).is_ok());
 ///
 /// let forged = request.signing(Signing::OtherSecret).build();
-/// assert_eq!(verifier.verify(forged.body(), now).unwrap_err().kind(), Verdict::BadSignature);
+/// assert_eq!(verifier.verify(forged.body(), now).unwrap_err().verdict(), Verdict::BadSignature);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

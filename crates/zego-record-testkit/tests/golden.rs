@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use zego_record_core::{
-    CallbackSecret, DeliveryKey, RecordCallback, Refusal, UnixSeconds, Verdict, Verified, Verifier,
+    CallbackSecret, DeliveryKey, RecordCallback, Rejection, UnixSeconds, Verdict, Verified,
+    Verifier,
 };
 use zego_record_testkit::golden::{Conformance, Mode, Reply, Report, assert_conformant, cases};
 
@@ -18,7 +19,7 @@ const NOW: UnixSeconds = UnixSeconds::new(1_760_001_900);
 /// They sort before, between and after a timestamp and most of the nonces.
 const SECRETS: [&str; 4] = ["0123456789abcdef0123456789abcdef", "1765", "51f0", "secret"];
 
-/// A receiver in a few lines: no time-outs, no leases, no concurrency.
+/// A receiver in a few lines: no timeouts, no leases, no concurrency.
 struct Model {
     verifier: Verifier,
     guard: HashMap<[u8; 20], DeliveryKey>,
@@ -40,19 +41,19 @@ impl Model {
     fn receive(&mut self, request: &Request<Bytes>) -> (Verdict, Option<RecordCallback>) {
         match self.road(request) {
             Ok((verdict, callback)) => (verdict, callback),
-            Err(refusal) => (refusal.kind(), None),
+            Err(rejection) => (rejection.verdict(), None),
         }
     }
 
     fn road(
         &mut self,
         request: &Request<Bytes>,
-    ) -> Result<(Verdict, Option<RecordCallback>), Refusal> {
+    ) -> Result<(Verdict, Option<RecordCallback>), Rejection> {
         if request.method() != Method::POST {
-            return Err(Refusal::method_not_allowed());
+            return Err(Rejection::method_not_allowed());
         }
         if request.body().len() > 65_536 {
-            return Err(Refusal::body_too_large(65_536));
+            return Err(Rejection::body_too_large(65_536));
         }
         let Verified::Record(callback) = self.verifier.verify(request.body(), NOW)? else {
             return Ok((Verdict::Ignored, None));
@@ -64,7 +65,7 @@ impl Model {
             .or_insert(key)
             != key
         {
-            return Err(Refusal::signature_reused());
+            return Err(Rejection::signature_reused());
         }
         if self.deduplicates && !self.done.insert(key) {
             return Ok((Verdict::Duplicate, None));
@@ -261,7 +262,7 @@ fn an_app_that_accepts_everything_is_reported_with_all_that_it_lets_through() {
 }
 
 #[test]
-fn an_app_that_refuses_everything_is_reported() {
+fn an_app_that_rejects_everything_is_reported() {
     let differences =
         run(conformance("secret").check(async |_| (401, "bad_signature"))).unwrap_err();
     let accepted = differences

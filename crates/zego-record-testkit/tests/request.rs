@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use zego_record_core::{
-    CallbackSecret, RecordCallback, Refusal, UnixSeconds, Unverified, Vendor, Verdict, Verified,
+    CallbackSecret, RecordCallback, Rejection, UnixSeconds, Unverified, Vendor, Verdict, Verified,
     Verifier, WireForm,
 };
 use zego_record_testkit::{RequestBuilder, SignedRequest, Signing};
@@ -24,7 +24,7 @@ fn builder() -> RequestBuilder {
     RequestBuilder::new(SECRET, NOW)
 }
 
-fn verify(request: &SignedRequest) -> Result<RecordCallback, Refusal> {
+fn verify(request: &SignedRequest) -> Result<RecordCallback, Rejection> {
     let secret = CallbackSecret::new(SECRET).unwrap();
     let verifier = Verifier::builder().secret(secret).build().unwrap();
     match verifier.verify(request.body(), NOW)? {
@@ -33,8 +33,8 @@ fn verify(request: &SignedRequest) -> Result<RecordCallback, Refusal> {
     }
 }
 
-fn refused(request: &RequestBuilder) -> Verdict {
-    verify(&request.build()).unwrap_err().kind()
+fn rejected(request: &RequestBuilder) -> Verdict {
+    verify(&request.build()).unwrap_err().verdict()
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn one_content_has_one_delivery_key_however_it_is_written() {
 }
 
 #[test]
-fn each_wrong_signature_is_refused() {
+fn each_wrong_signature_is_rejected() {
     for signing in Signing::ALL {
         for form in FORMS {
             let verdict = verify(&builder().wire_form(form).signing(signing).build());
@@ -98,7 +98,7 @@ fn each_wrong_signature_is_refused() {
                 _ => Some(Verdict::BadSignature),
             };
             assert_eq!(
-                verdict.err().map(|refusal| refusal.kind()),
+                verdict.err().map(|rejection| rejection.verdict()),
                 expected,
                 "{signing:?}"
             );
@@ -109,38 +109,38 @@ fn each_wrong_signature_is_refused() {
 #[test]
 fn time_goes_by_age_and_text() {
     assert!(verify(&builder().age(300).build()).is_ok());
-    assert_eq!(refused(&builder().age(301)), Verdict::Stale);
+    assert_eq!(rejected(&builder().age(301)), Verdict::Stale);
     assert!(verify(&builder().age(-300).build()).is_ok());
-    assert_eq!(refused(&builder().age(-301)), Verdict::Future);
+    assert_eq!(rejected(&builder().age(-301)), Verdict::Future);
     assert_eq!(
-        refused(&builder().timestamp("1760001900000")),
+        rejected(&builder().timestamp("1760001900000")),
         Verdict::Malformed
     );
-    assert_eq!(refused(&builder().nonce("1 2")), Verdict::Malformed);
+    assert_eq!(rejected(&builder().nonce("1 2")), Verdict::Malformed);
 }
 
 #[test]
 fn fields_can_be_changed_and_contradict_what_was_signed() {
-    assert_eq!(refused(&builder().without("replay_url")), Verdict::Invalid);
+    assert_eq!(rejected(&builder().without("replay_url")), Verdict::Invalid);
     assert_eq!(
-        refused(&builder().field("replay_url", "")),
+        rejected(&builder().field("replay_url", "")),
         Verdict::Invalid
     );
-    assert_eq!(refused(&builder().without("nonce")), Verdict::Unsigned);
+    assert_eq!(rejected(&builder().without("nonce")), Verdict::Unsigned);
     assert_eq!(
-        refused(&builder().field_json("nonce", "null")),
+        rejected(&builder().field_json("nonce", "null")),
         Verdict::Unsigned
     );
     assert_eq!(
-        refused(&builder().field("nonce", "1")),
+        rejected(&builder().field("nonce", "1")),
         Verdict::BadSignature
     );
     assert_eq!(
-        refused(&builder().add_field("appid", "1")),
+        rejected(&builder().add_field("appid", "1")),
         Verdict::Malformed
     );
     assert_eq!(
-        refused(&builder().field_json("appid", "[1]")),
+        rejected(&builder().field_json("appid", "[1]")),
         Verdict::Malformed
     );
     let callback = verify(

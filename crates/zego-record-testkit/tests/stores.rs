@@ -8,7 +8,7 @@ use std::time::Duration;
 use zego_record_core::UnixSeconds;
 use zego_record_receiver::{
     Binding, BoxFuture, Claim, ClaimOutcome, Clock, DeliveryRecord, DeliveryState, DeliveryStore,
-    MemoryGuard, MemoryStore, ReplayGuard, Settled, Settlement, Sighting, StoreError,
+    MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, Settled, Settlement, StoreError,
 };
 use zego_record_testkit::ManualClock;
 use zego_record_testkit::stores::{assert_guard_conformant, assert_store_conformant};
@@ -115,15 +115,10 @@ async fn a_broken_guard_is_named() {
     impl ReplayGuard for Forgetful {
         fn bind<'a>(
             &'a self,
-            sighting: &'a Sighting,
+            check: &'a ReplayCheck,
         ) -> BoxFuture<'a, Result<Binding, StoreError>> {
-            let content = [sighting.content[0]; 16];
-            Box::pin(async move {
-                Ok(self.0.bind_now(&Sighting {
-                    content,
-                    ..*sighting
-                }))
-            })
+            let content = [check.content[0]; 16];
+            Box::pin(async move { Ok(self.0.bind_now(&ReplayCheck { content, ..*check })) })
         }
     }
     let suite = assert_guard_conformant(Arc::new(Forgetful(MemoryGuard::new())));

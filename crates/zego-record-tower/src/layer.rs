@@ -12,7 +12,7 @@ use zego_record_receiver::{Answer, Receiver};
 use crate::respond::{self, respond};
 use crate::service::RecordService;
 
-type RefusalResponse = Arc<dyn Fn(Answer) -> Response<Full<Bytes>> + Send + Sync>;
+type RejectionResponse = Arc<dyn Fn(Answer) -> Response<Full<Bytes>> + Send + Sync>;
 
 /// Takes every request as a recording callback, all the way, with the inner service as the handler.
 ///
@@ -26,7 +26,7 @@ type RefusalResponse = Arc<dyn Fn(Answer) -> Response<Full<Bytes>> + Send + Sync
 #[derive(Clone)]
 pub struct RecordLayer {
     receiver: Receiver,
-    refusal: Option<RefusalResponse>,
+    rejection: Option<RejectionResponse>,
 }
 
 impl RecordLayer {
@@ -34,19 +34,19 @@ impl RecordLayer {
     pub fn new(receiver: Receiver) -> Self {
         Self {
             receiver,
-            refusal: None,
+            rejection: None,
         }
     }
 
-    /// Puts other headers and another body into the answers that refuse a request. The status is that
-    /// of the verdict, whatever the response says: a refusal that looked like success would lose a
+    /// Puts other headers and another body into the answers that reject a request. The status is that
+    /// of the verdict, whatever the response says: a rejection that looked like success would lose a
     /// recording.
     #[must_use]
-    pub fn with_refusal(
+    pub fn with_rejection(
         mut self,
         response: impl Fn(Answer) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        self.refusal = Some(Arc::new(response));
+        self.rejection = Some(Arc::new(response));
         self
     }
 
@@ -55,8 +55,8 @@ impl RecordLayer {
     }
 
     pub(crate) fn respond(&self, answer: Answer) -> Response<Full<Bytes>> {
-        match &self.refusal {
-            Some(refusal) if !answer.is_success() => respond::mark(refusal(answer), answer),
+        match &self.rejection {
+            Some(rejection) if !answer.is_success() => respond::mark(rejection(answer), answer),
             _ => respond(answer),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! [`RecordLayer`] puts verification and the delivery guarantees of `zego-record-receiver` in front of
 //! any service that takes `http` requests; [`record`] makes a service out of a function. Both answer by
-//! themselves: `1` when the callback is handled, and one word when it is refused.
+//! themselves: `1` when the callback is handled, and one word when it is rejected.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -37,7 +37,7 @@
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "1");
 //!
-//! // Refused.
+//! // Rejected.
 //! let request = Request::post("/zego/record").body(Full::<Bytes>::from("stream_alias=lesson-7"))?;
 //! let response = service.oneshot(request).await?;
 //! assert_eq!(response.status(), 401);

@@ -132,8 +132,8 @@ async fn an_inner_error_is_passed_through_and_tried_again() {
 }
 
 #[tokio::test]
-async fn refusals_can_look_different_but_not_like_success() {
-    let layer = RecordLayer::new(receiver()).with_refusal(|answer| {
+async fn rejections_can_look_different_but_not_like_success() {
+    let layer = RecordLayer::new(receiver()).with_rejection(|answer| {
         let mut response = Response::new(Full::from(format!("no: {}", answer.kind())));
         *response.status_mut() = StatusCode::OK;
         response
@@ -162,7 +162,7 @@ async fn refusals_can_look_different_but_not_like_success() {
     );
 
     let response = service.oneshot(post(&signed("a"))).await.unwrap();
-    assert_eq!(body(response).await, "1", "success is not a refusal");
+    assert_eq!(body(response).await, "1", "success is not a rejection");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use warp::{Buf, Filter, Stream};
 use zego_record_receiver::{Admitted, Answer, Receiver};
 
-/// Reads and verifies a request. A refusal is extracted as well: as a rejection it would let another
+/// Reads and verifies a request. A rejection is extracted as well: as a rejection it would let another
 /// route answer.
 pub(crate) fn admit(
     receiver: Receiver,

@@ -50,7 +50,7 @@ where
 /// [`RecordLayer`](crate::RecordLayer) it takes what the layer has verified, and reads nothing.
 ///
 /// The handler is a parameter, since a filter that only extracted the callback would have to reject
-/// what it refuses: warp would then try the next route, which might answer `200` to a forged callback.
+/// what it rejects: warp would then try the next route, which might answer `200` to a forged callback.
 /// As [`record`], it looks at no path and never rejects.
 pub fn verified<H, F>(
     receiver: Receiver,

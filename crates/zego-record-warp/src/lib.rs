@@ -29,7 +29,7 @@
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(response.body(), "1");
 //!
-//! // Refused.
+//! // Rejected.
 //! let body = "stream_alias=lesson-7";
 //! let response = warp::test::request().method("POST").path("/zego/record").body(body).reply(&routes).await;
 //! assert_eq!(response.status(), 401);
@@ -40,11 +40,11 @@
 //!
 //! # Three ways to use it
 //!
-//! | | verification, replay guard | one run for each delivery, own task, time-out | answers |
+//! | | verification, replay guard | one run for each delivery, own task, timeout | answers |
 //! |---|---|---|---|
 //! | [`record`], a filter for a function | yes | yes | by itself |
 //! | [`RecordLayer`] around `warp::service`, with [`verified`] or `warp::ext::get::<RecordCallback>()` inside | yes | yes | by itself |
-//! | [`verified`], a filter for a function | yes | no: a retry runs the handler again | refusals by itself, success by [`Ack`] |
+//! | [`verified`], a filter for a function | yes | no: a retry runs the handler again | rejections by itself, success by [`Ack`] |
 //!
 //! The filter that only verifies:
 //!
@@ -65,8 +65,8 @@
 //! # They answer, they never reject
 //!
 //! To warp a rejection is an invitation to the next route, and what no route wants it answers in its
-//! own words. A refused callback must not get there, so that both filters answer everything that comes
-//! to them: a refusal, another method than `POST`, a body that is too long. Their error type is
+//! own words. A rejected callback must not get there, so that both filters answer everything that comes
+//! to them: a rejection, another method than `POST`, a body that is too long. Their error type is
 //! [`Infallible`](std::convert::Infallible), with which warp does not let you put a route behind them
 //! that could never be reached; with a path in front they compose with `or`, `with`, `recover` and
 //! `boxed` like any other filter:
@@ -88,7 +88,7 @@
 //! See `zego-record-core` for the verification and `zego-record-receiver` for the guarantees. The body
 //! is read under the receiver's limit and deadline; `warp::body::content_length_limit` in front would
 //! reject. A filter in front that takes the body, such as `warp::body::json`, leaves nothing to verify,
-//! and the callback is refused.
+//! and the callback is rejected.
 //!
 //! # Features
 //!

@@ -38,7 +38,7 @@ fn send_again(body: &[u8]) {
     let verdict = match verifier().verify(&again, UnixSeconds::new(NOW)) {
         Ok(Verified::Record(_)) => Verdict::Handled,
         Ok(_) => Verdict::Ignored,
-        Err(refusal) => refusal.kind(),
+        Err(rejection) => rejection.verdict(),
     };
     let signed = [Verdict::Handled, Verdict::Ignored, Verdict::Invalid];
     assert!(signed.contains(&verdict), "{verdict}");

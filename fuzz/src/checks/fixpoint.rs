@@ -19,7 +19,7 @@ pub fn check(body: &[u8]) {
 fn prints_to_itself(callback: &RecordCallback) {
     let printed = serde_json::to_value(callback).expect("a callback serialises");
     for body in bodies(&printed) {
-        let again = accepted(body.as_bytes()).unwrap_or_else(|| panic!("refused: {body}"));
+        let again = accepted(body.as_bytes()).unwrap_or_else(|| panic!("rejected: {body}"));
         assert_eq!(again.delivery_key(), callback.delivery_key(), "{body}");
         let mut printed_again = serde_json::to_value(&again).expect("a callback serialises");
         for signed in ["timestamp", "nonce"] {

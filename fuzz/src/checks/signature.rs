@@ -54,14 +54,14 @@ fn no_flipped_bit_verifies(secret_text: &str, timestamp: &str, nonce: &str, hex:
         let (Some(timestamp), Some(nonce)) = (timestamp, nonce) else {
             continue;
         };
-        let refused = judge(&secret, &timestamp, &nonce, hex);
+        let rejected = judge(&secret, &timestamp, &nonce, hex);
         let is_strict = is_timestamp(&timestamp) && is_nonce(&nonce);
         let expected = if is_strict {
             Verdict::BadSignature
         } else {
             Verdict::Malformed
         };
-        assert_eq!(refused, expected, "{timestamp:?} {nonce:?}");
+        assert_eq!(rejected, expected, "{timestamp:?} {nonce:?}");
     }
     if let Some(other) = flip(hex, bit) {
         // One bit of a letter is its case, which does not matter.
@@ -113,7 +113,7 @@ fn judge(secret: &CallbackSecret, timestamp: &str, nonce: &str, signature: &str)
     match verifier.verify(body.as_bytes(), now) {
         Ok(Verified::Record(_)) => Verdict::Handled,
         Ok(Verified::Other(_)) => Verdict::Ignored,
-        Err(refusal) => refusal.kind(),
+        Err(rejection) => rejection.verdict(),
     }
 }
 

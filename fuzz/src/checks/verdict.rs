@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use zego_record_core::{RecordCallback, Refusal, UnixSeconds, Unverified, Verdict, Verified, sign};
+use zego_record_core::{RecordCallback, Rejection, UnixSeconds, Unverified, Verdict, Verified, sign};
 
 use crate::reference::verdict::{is_nonce, is_timestamp};
 use crate::world::{
@@ -70,9 +70,9 @@ fn judge(body: &[u8], now: i64) -> Verdict {
             assert!(event.fields().all(|(name, _)| !is_signed_field(name)));
             Verdict::Ignored
         }
-        Err(refusal) => {
-            tells_no_secret(&refusal);
-            refusal.kind()
+        Err(rejection) => {
+            tells_no_secret(&rejection);
+            rejection.verdict()
         }
     }
 }
@@ -138,15 +138,15 @@ fn is_signed_field(name: &str) -> bool {
     matches!(name, "timestamp" | "nonce" | "signature")
 }
 
-fn tells_no_secret(refusal: &Refusal) {
-    let told = format!("{refusal} {refusal:?}");
+fn tells_no_secret(rejection: &Rejection) {
+    let told = format!("{rejection} {rejection:?}");
     assert!(
         !SECRETS.iter().any(|secret| told.contains(secret)),
         "{told}"
     );
-    assert!(!refusal.kind().is_success());
+    assert!(!rejection.verdict().is_success());
     assert_eq!(
-        refusal.clock_offset().is_some(),
-        matches!(refusal.kind(), Verdict::Stale | Verdict::Future)
+        rejection.clock_offset().is_some(),
+        matches!(rejection.verdict(), Verdict::Stale | Verdict::Future)
     );
 }

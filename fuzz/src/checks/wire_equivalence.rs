@@ -1,6 +1,6 @@
 //! The same content, in whatever form and spelling, is the same callback.
 
-use zego_record_core::{RecordCallback, Refusal, UnixSeconds, Verified};
+use zego_record_core::{RecordCallback, Rejection, UnixSeconds, Verified};
 
 use crate::reference::json::{self, Json};
 use crate::reference::verdict::{FIELDS, Member, members};
@@ -37,7 +37,7 @@ pub fn check(body: &[u8]) {
     }
 }
 
-fn compare(first: &Result<Verified, Refusal>, other: &Result<Verified, Refusal>, body: &str) {
+fn compare(first: &Result<Verified, Rejection>, other: &Result<Verified, Rejection>, body: &str) {
     match (first, other) {
         (Ok(Verified::Record(first)), Ok(Verified::Record(other))) => {
             compare_records(first, other, body);
@@ -75,7 +75,7 @@ fn compare_records(first: &RecordCallback, other: &RecordCallback, body: &str) {
     assert_eq!(sorted_fields(first), sorted_fields(other), "{body}");
 }
 
-fn judge(body: &str) -> Result<Verified, Refusal> {
+fn judge(body: &str) -> Result<Verified, Rejection> {
     verifier().verify(body.as_bytes(), UnixSeconds::new(NOW))
 }
 

@@ -112,7 +112,7 @@ pub fn members(body: &[u8]) -> Option<Vec<Member>> {
     }
 }
 
-/// The verdict: an event, or the code of the first row that refuses the body.
+/// The verdict: an event, or the code of the first row that rejects the body.
 pub fn judge(body: &[u8], now: i64, config: Config<'_>) -> Result<Event, &'static str> {
     let (known, others) = members(body).and_then(sort_out).ok_or("malformed")?;
     let text = |name| known.get(name).filter(|text| !text.is_empty());

@@ -89,8 +89,8 @@ fn signed_requests_without_end_stay_inside_of_the_guards_bound() {
             let runtime = Builder::new_current_thread().build().unwrap();
             for number in numbers {
                 let body = body(&secret, number, "genuine");
-                let refused = runtime.block_on(receiver.admit(body.as_bytes())).err();
-                assert_eq!(refused.map(Answer::kind), None, "request {number}");
+                let rejected = runtime.block_on(receiver.admit(body.as_bytes())).err();
+                assert_eq!(rejected.map(Answer::kind), None, "request {number}");
             }
         };
         let admit_all = |numbers: std::ops::Range<usize>| {
@@ -123,8 +123,8 @@ fn signed_requests_without_end_stay_inside_of_the_guards_bound() {
         let last = body(&secret, warm_up + signed, "genuine");
         assert!(receiver.admit(last.as_bytes()).await.is_ok());
         let forged = last.replace("genuine", "forged");
-        let refused = receiver.admit(forged.as_bytes()).await.err();
-        assert_eq!(refused.map(Answer::kind), Some(Verdict::SignatureReused));
+        let rejected = receiver.admit(forged.as_bytes()).await.err();
+        assert_eq!(rejected.map(Answer::kind), Some(Verdict::SignatureReused));
     });
 }
 

@@ -50,8 +50,8 @@ fn a_hundred_in_flight_are_all_settled_before_the_end() {
 fn what_does_not_end_in_time_is_free_for_another_process() {
     alone(async {
         for mount in whole_roads() {
-            let time_out = Duration::from_secs(2);
-            let open = Open::with(mount, |builder| builder.handler_timeout(time_out));
+            let timeout = Duration::from_secs(2);
+            let open = Open::with(mount, |builder| builder.handler_timeout(timeout));
             let (requests, answers) = hold(&open, IN_FLIGHT).await;
             for _ in 0..IN_FLIGHT / 2 {
                 open.running.script.go_on();

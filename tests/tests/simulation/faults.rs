@@ -160,7 +160,7 @@ pub(crate) enum StoreFault {
     Corrupt,
     /// It is carried out, and the answer is an error.
     AnswerLost,
-    /// It is carried out, and the answer comes after the time-out.
+    /// It is carried out, and the answer comes after the timeout.
     AnswerLate,
     Hangs,
     /// It is carried out so much later.

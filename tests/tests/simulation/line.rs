@@ -11,7 +11,7 @@ use crate::faults::StoreFault;
 use crate::process::Life;
 use crate::world::World;
 
-/// More than a receiver's time-out for one request to its store.
+/// More than a receiver's timeout for one request to its store.
 const TOO_LATE: Duration = Duration::from_millis(700);
 
 #[derive(Debug)]

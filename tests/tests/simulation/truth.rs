@@ -1,7 +1,7 @@
 //! What has really become of a callback, and what no receiver may make of it:
 //!
 //! * No 2xx without an effect (or a handler that has said that it will never want it).
-//! * Never two runs of a handler at once, and none beyond the handler's time-out.
+//! * Never two runs of a handler at once, and none beyond the handler's timeout.
 //! * A run after an effect needs an excuse, which only a fault gives: the process died before the
 //!   effect was written down, the store did not take it down, or the run with the effect did not end
 //!   well. Nothing excuses it in a process that knows of the effect. Once it is written down, only a
@@ -35,7 +35,7 @@ pub(crate) struct Truth {
     live: Option<(u32, Duration)>,
     last_end: Duration,
     holder: Option<Holder>,
-    /// Refusals that the store gave or caused, and that will be answered.
+    /// Rejections that the store gave or caused, and that will be answered.
     pub(crate) busy: u32,
     pub(crate) store_faults: u32,
 }

@@ -35,7 +35,7 @@ async fn an_inner_success_is_answered_with_1_and_once() {
 }
 
 #[actix_web::test]
-async fn what_is_refused_does_not_reach_the_inner_service() {
+async fn what_is_rejected_does_not_reach_the_inner_service() {
     let runs = Runs::default();
     // A route for POST alone: without the middleware, actix would answer 405 by itself.
     let route = web::post().to(|runs: web::Data<Runs>| async move {

@@ -144,8 +144,8 @@ async fn forty_identical_requests_at_once_run_the_handler_once() {
 
     server.began().await;
     for _ in 0..39 {
-        let refused = timeout(LONG, answers.recv()).await.unwrap().unwrap();
-        assert_eq!(refused, expected(409, "in_progress"));
+        let rejected = timeout(LONG, answers.recv()).await.unwrap().unwrap();
+        assert_eq!(rejected, expected(409, "in_progress"));
     }
     server.may_end.add_permits(1);
     let accepted = timeout(LONG, answers.recv()).await.unwrap().unwrap();
@@ -192,7 +192,7 @@ async fn it_runs_in_a_server_that_tokio_has_started() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_too_long_is_refused_before_it_ends() {
+async fn a_body_that_is_too_long_is_rejected_before_it_ends() {
     let server = Server::start();
     let announced = server.connect("content-length: 3145728", "").await;
     assert_eq!(answer(announced).await, expected(413, "body_too_large"));

@@ -222,7 +222,7 @@ impl Scenes<'_> {
             .stream("too-long")
             .field("padding", "a".repeat(70_000))
             .build();
-        let promise = "a body over 64 KiB is refused unread";
+        let promise = "a body over 64 KiB is rejected unread";
         self.stranger("a body of 70 kB", &too_long, Verdict::BodyTooLarge, promise);
         let promise = "only POST is a callback";
         self.add(

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
-use zego_record_core::{OtherEvent, RecordCallback, Refusal, UnixSeconds, Verdict};
+use zego_record_core::{OtherEvent, RecordCallback, Rejection, UnixSeconds, Verdict};
 use zego_record_receiver::Delivery;
 
 use super::fail::Failure;
@@ -25,7 +25,7 @@ pub(super) enum Event {
         outcome: &'static str,
         callback: RecordCallback,
     },
-    Refused {
+    Rejected {
         at: UnixSeconds,
         verdict: Verdict,
         status: u16,
@@ -63,13 +63,13 @@ impl Event {
         }
     }
 
-    pub(super) fn refused(refusal: &Refusal) -> Self {
-        Self::Refused {
+    pub(super) fn rejected(rejection: &Rejection) -> Self {
+        Self::Rejected {
             at: now(),
-            verdict: refusal.kind(),
-            status: refusal.kind().status(),
-            reason: refusal.to_string(),
-            signed: refusal.is_signed(),
+            verdict: rejection.verdict(),
+            status: rejection.verdict().status(),
+            reason: rejection.to_string(),
+            signed: rejection.is_signed(),
         }
     }
 
@@ -116,7 +116,7 @@ impl Events {
         self.omitted.fetch_add(untold + unsent, Ordering::Relaxed);
     }
 
-    /// A request was answered; shown are those that neither the handler nor a refusal has told of.
+    /// A request was answered; shown are those that neither the handler nor a rejection has told of.
     pub(super) fn answered(&self, verdict: Verdict) {
         if matches!(
             verdict,

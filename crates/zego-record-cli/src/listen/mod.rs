@@ -8,7 +8,7 @@
 //! | `kind` | members |
 //! |---|---|
 //! | `delivery` | the handler was run: `attempt`, `changed`, `outcome` (`handled`, `failed`, `timed_out`, `panicked`) and `callback`, all that it says |
-//! | `refused` | `verdict`, `status`, `reason`, `signed` |
+//! | `rejected` | `verdict`, `status`, `reason`, `signed` |
 //! | `ignored` | another event than `record`: `event` |
 //! | `answered` | the handler was not run: `verdict` (`duplicate`, `in_progress`, `busy`, ..) and `status` |
 //! | `omitted` | `events` that came faster than they could be printed |
@@ -37,8 +37,8 @@ use fail::{Failing, Failure};
 
 /// Receive callbacks and show them: a receiver for development
 ///
-/// Takes callbacks on every path and shows each delivery, and each refusal with the reason spelled out. The
-/// answers are those of the library: 1 for a delivery, one word for a refusal. Ctrl-C ends it with the
+/// Takes callbacks on every path and shows each delivery, and each rejection with the reason spelled out. The
+/// answers are those of the library: 1 for a delivery, one word for a rejection. Ctrl-C ends it with the
 /// totals.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -50,7 +50,7 @@ Example: receive, and try it from another terminal
 Example: fail twice, to see the retries
   zego-record listen --fail 500 --times 2
 
-With --json: one line for each event, {\"kind\": \"delivery\" | \"refused\" | \"ignored\" | \"answered\" | \"omitted\" |
+With --json: one line for each event, {\"kind\": \"delivery\" | \"rejected\" | \"ignored\" | \"answered\" | \"omitted\" |
 \"totals\", ..}")]
 pub struct ListenArgs {
     #[command(flatten)]
@@ -123,9 +123,9 @@ fn receiver(secrets: &[Secret], events: &Events) -> Result<Receiver, Error> {
     for secret in secrets {
         verifier = verifier.secret(secret.to_callback_secret()?);
     }
-    let (refusals, ignored) = (events.clone(), events.clone());
+    let (rejections, ignored) = (events.clone(), events.clone());
     Receiver::builder(verifier.build().map_err(unusable)?)
-        .on_refused(move |refusal| refusals.send(Event::refused(refusal)))
+        .on_rejected(move |rejection| rejections.send(Event::rejected(rejection)))
         .on_ignored(move |event| ignored.send(Event::ignored(event)))
         .build()
         .map_err(unusable)

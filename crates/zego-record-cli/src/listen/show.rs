@@ -80,7 +80,7 @@ fn line(event: &Event, color: bool) -> String {
                 describe(callback)
             )
         }
-        Event::Refused {
+        Event::Rejected {
             at,
             verdict,
             status,
@@ -91,7 +91,7 @@ fn line(event: &Event, color: bool) -> String {
             format!(
                 "{} {:<10} {verdict}: {}",
                 time_of_day(*at),
-                "refused",
+                "rejected",
                 printable(reason)
             )
         }

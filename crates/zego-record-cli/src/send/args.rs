@@ -22,16 +22,16 @@ use crate::secrets::SecretArgs;
 /// 2, 4, 8, 16 and 32 seconds after the request before it; after six attempts the callback is lost.
 ///
 /// Exit status 1 if something was lost that had to be delivered, or if something was accepted that had
-/// to be refused.
+/// to be rejected.
 ///
 /// Faults that must not keep a callback from being delivered: drop-answer (the first connection is
 /// closed before its answer is read), duplicate (sent twice), reorder (sent after later ones),
 /// chunked (no length announced), slow (the body takes two seconds, which count for --timeout).
 ///
-/// Faults that must be refused, each sent once: stale and future (signed an hour off), bad-signature,
+/// Faults that must be rejected, each sent once: stale and future (signed an hour off), bad-signature,
 /// unsigned, oversize (one mebibyte), and tamper: after a delivery, other content is sent under the same
 /// timestamp, nonce and signature. ZEGOCLOUD's signature does not cover the body, so only a receiver that
-/// remembers signatures can refuse it; any other will be found to accept it wrongly.
+/// remembers signatures can reject it; any other will be found to accept it wrongly.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example: three callbacks, and the whole retry schedule in half a second
@@ -42,7 +42,7 @@ Example: a test under bad conditions, repeatable by its seed
       --fault duplicate:0.1 --fault drop-answer:0.05 --fault tamper:0.02 --speed 20
 
 With --json: {\"url\", \"seed\", \"speed\", \"count\", \"fine\", \"interrupted\", \"unfinished\", \"totals\":
-{\"delivered\", \"delivered_at\": [6 numbers], \"lost\", \"refused\", \"wrongly_accepted\", \"unanswered\"},
+{\"delivered\", \"delivered_at\": [6 numbers], \"lost\", \"rejected\", \"wrongly_accepted\", \"unanswered\"},
 \"latency_ms\": {\"answers\", \"p50\", \"p99\", \"max\"} or null, \"deliveries\": [{\"callback\", \"kind\",
 \"verdict\", \"attempts\": [{\"sent_ms\", \"took_ms\", \"reply\"}]}]}")]
 pub struct SendArgs {
@@ -110,9 +110,9 @@ impl SendArgs {
     pub(super) fn pacing(&self) -> Result<Pacing, Error> {
         let schedule = Schedule::new(self.speed)
             .ok_or_else(|| Error::new("--speed must be positive: 1 is the real schedule"))?;
-        let time_out = Duration::try_from_secs_f64(self.timeout)
+        let timeout = Duration::try_from_secs_f64(self.timeout)
             .ok()
-            .filter(|time_out| !time_out.is_zero())
+            .filter(|timeout| !timeout.is_zero())
             .ok_or_else(|| Error::new("--timeout must be a positive number of seconds"))?;
         if self
             .rate
@@ -126,7 +126,7 @@ impl SendArgs {
             resign: self.resign,
             rate: self.rate,
             concurrency: self.concurrency(),
-            time_out,
+            timeout,
             ..Pacing::new(schedule)
         })
     }

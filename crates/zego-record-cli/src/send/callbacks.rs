@@ -4,7 +4,7 @@ use fastrand::Rng;
 use zego_record_core::UnixSeconds;
 use zego_record_testkit::{RequestBuilder, SignedRequest, Signing};
 
-use super::plan::{Refused, Step};
+use super::plan::{Rejected, Step};
 use crate::captured::Captured;
 use crate::content::ContentArgs;
 use crate::secrets::Secret;
@@ -44,13 +44,13 @@ impl Callbacks {
                 self.content.apply(captured.fill(builder))
             }
         };
-        let builder = match step.refused {
+        let builder = match step.rejected {
             None => builder,
-            Some(Refused::Stale) => builder.age(HOUR),
-            Some(Refused::Future) => builder.age(-HOUR),
-            Some(Refused::BadSignature) => builder.signing(Signing::OtherSecret),
-            Some(Refused::Unsigned) => builder.signing(Signing::Unsigned),
-            Some(Refused::Oversize) => builder.field("padding", "x".repeat(OVERSIZE)),
+            Some(Rejected::Stale) => builder.age(HOUR),
+            Some(Rejected::Future) => builder.age(-HOUR),
+            Some(Rejected::BadSignature) => builder.signing(Signing::OtherSecret),
+            Some(Rejected::Unsigned) => builder.signing(Signing::Unsigned),
+            Some(Rejected::Oversize) => builder.field("padding", "x".repeat(OVERSIZE)),
         };
         builder.build()
     }

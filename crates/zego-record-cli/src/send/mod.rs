@@ -12,16 +12,16 @@
 //! | `reorder` | up to eight later callbacks overtake it | delivered |
 //! | `chunked` | the body comes in four pieces, its length is not announced | delivered |
 //! | `slow` | the body takes two seconds; a receiver should wait for five | delivered |
-//! | `tamper` | after the delivery, other content comes under the same timestamp, nonce and signature | refused |
-//! | `stale`, `future` | signed an hour ago, or for an hour from now | refused |
-//! | `bad-signature`, `unsigned` | signed with another secret, or not at all | refused |
-//! | `oversize` | the body is one mebibyte, sixteen times the usual limit | refused, or the connection is closed |
+//! | `tamper` | after the delivery, other content comes under the same timestamp, nonce and signature | rejected |
+//! | `stale`, `future` | signed an hour ago, or for an hour from now | rejected |
+//! | `bad-signature`, `unsigned` | signed with another secret, or not at all | rejected |
+//! | `oversize` | the body is one mebibyte, sixteen times the usual limit | rejected, or the connection is closed |
 //!
-//! What must be refused is sent once. It is *wrongly accepted* if it is answered with a 2xx, and
+//! What must be rejected is sent once. It is *wrongly accepted* if it is answered with a 2xx, and
 //! *unanswered*, which proves nothing and fails the run too, if no answer came.
 //!
 //! A tampered request carries a signature that is right: ZEGOCLOUD's signature does not cover the body. Only
-//! a receiver that remembers what it has seen under each signature can refuse it, so a plain receiver will
+//! a receiver that remembers what it has seen under each signature can reject it, so a plain receiver will
 //! be found to accept it wrongly. That is no mistake of `send`.
 //!
 //! # JSON
@@ -33,12 +33,12 @@
 //! | `url`, `seed`, `speed`, `count` | what was asked for |
 //! | `fine` | boolean: exit status 0 |
 //! | `interrupted`, `unfinished` | whether it was ended early, and how many callbacks were not finished |
-//! | `totals` | `delivered`, `delivered_at` (a list by attempt, the first one first), `lost`, `refused`, `wrongly_accepted`, `unanswered` |
+//! | `totals` | `delivered`, `delivered_at` (a list by attempt, the first one first), `lost`, `rejected`, `wrongly_accepted`, `unanswered` |
 //! | `latency_ms` | `answers`, `p50`, `p99`, `max` over all answers but those to slow bodies, or null |
 //! | `deliveries` | list of `{"callback", "kind", "verdict", "attempts"}` |
 //!
 //! `kind` is one of `callback`, `duplicate`, `tampered`, `stale`, `future`, `bad_signature`, `unsigned`,
-//! `oversize`; `verdict` one of `delivered`, `lost`, `refused`, `wrongly_accepted`, `unanswered`. An attempt is
+//! `oversize`; `verdict` one of `delivered`, `lost`, `rejected`, `wrongly_accepted`, `unanswered`. An attempt is
 //! `{"sent_ms", "took_ms", "reply"}` with the time since the run began, and as reply
 //! `{"answer": {"status", "body"}}`, `"dropped"`, `"timed_out"`, `{"unreachable": why}` or `{"broken": why}`.
 
@@ -71,7 +71,7 @@ use crate::io::Io;
 pub use args::SendArgs;
 pub use callbacks::Callbacks;
 pub use fault::{Fault, FaultShare};
-pub use plan::{DropAnswer, Duplicate, Pace, Plan, Refused, Step};
+pub use plan::{DropAnswer, Duplicate, Pace, Plan, Rejected, Step};
 pub use schedule::{MAX_ATTEMPTS, Schedule};
 pub use sender::{Delivery, Pacing, Sender};
 pub use summary::Summary;

@@ -28,10 +28,10 @@ pub struct Step {
     pub index: u64,
     /// Seeds whatever is random in its content.
     pub seed: u64,
-    /// What makes it a callback that must be refused. It is sent once, and none of
+    /// What makes it a callback that must be rejected. It is sent once, and none of
     /// [`drop_answer`](Self::drop_answer), [`duplicate`](Self::duplicate) and
     /// [`tamper`](Self::tamper) happens to it.
-    pub refused: Option<Refused>,
+    pub rejected: Option<Rejected>,
     /// When the first answer is dropped.
     pub drop_answer: Option<DropAnswer>,
     /// When it is sent a second time.
@@ -44,10 +44,10 @@ pub struct Step {
     pub fall_back: u64,
 }
 
-/// Why a callback must be refused.
+/// Why a callback must be rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum Rejected {
     /// Signed an hour ago.
     Stale,
     /// Signed for an hour from now.
@@ -146,12 +146,12 @@ fn step(seed: u64, index: u64, faults: &[FaultShare]) -> Step {
         })
         .collect();
     let has = |fault| drawn.contains(&fault);
-    let refused = drawn.iter().find_map(|fault| refusal_of(*fault));
-    let delivered = refused.is_none();
+    let rejected = drawn.iter().find_map(|fault| rejection_of(*fault));
+    let delivered = rejected.is_none();
     Step {
         index,
         seed: content_seed,
-        refused,
+        rejected,
         drop_answer: (delivered && has(Fault::DropAnswer)).then_some(drop_answer),
         duplicate: (delivered && has(Fault::Duplicate)).then_some(duplicate),
         tamper: delivered && has(Fault::Tamper),
@@ -165,13 +165,13 @@ fn step(seed: u64, index: u64, faults: &[FaultShare]) -> Step {
     }
 }
 
-fn refusal_of(fault: Fault) -> Option<Refused> {
+fn rejection_of(fault: Fault) -> Option<Rejected> {
     match fault {
-        Fault::Stale => Some(Refused::Stale),
-        Fault::Future => Some(Refused::Future),
-        Fault::BadSignature => Some(Refused::BadSignature),
-        Fault::Unsigned => Some(Refused::Unsigned),
-        Fault::Oversize => Some(Refused::Oversize),
+        Fault::Stale => Some(Rejected::Stale),
+        Fault::Future => Some(Rejected::Future),
+        Fault::BadSignature => Some(Rejected::BadSignature),
+        Fault::Unsigned => Some(Rejected::Unsigned),
+        Fault::Oversize => Some(Rejected::Oversize),
         Fault::DropAnswer
         | Fault::Duplicate
         | Fault::Reorder
@@ -203,7 +203,7 @@ mod tests {
             let expected = Step {
                 index: step.index,
                 seed: step.seed,
-                refused: None,
+                rejected: None,
                 drop_answer: None,
                 duplicate: None,
                 tamper: false,
@@ -248,21 +248,21 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_refused_is_sent_once_and_for_one_reason() {
+    fn what_must_be_rejected_is_sent_once_and_for_one_reason() {
         let all: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
         for step in plan(10, &all).steps() {
-            assert_eq!(step.refused, Some(Refused::Stale));
+            assert_eq!(step.rejected, Some(Rejected::Stale));
             assert_eq!((step.drop_answer, step.duplicate), (None, None));
             assert!(!step.tamper && step.pace == Pace::SlowChunked);
         }
         for (fault, expected) in [
-            ("stale", Refused::Stale),
-            ("future", Refused::Future),
-            ("bad-signature", Refused::BadSignature),
-            ("unsigned", Refused::Unsigned),
-            ("oversize", Refused::Oversize),
+            ("stale", Rejected::Stale),
+            ("future", Rejected::Future),
+            ("bad-signature", Rejected::BadSignature),
+            ("unsigned", Rejected::Unsigned),
+            ("oversize", Rejected::Oversize),
         ] {
-            assert_eq!(plan(1, &[fault]).steps()[0].refused, Some(expected));
+            assert_eq!(plan(1, &[fault]).steps()[0].rejected, Some(expected));
         }
     }
 

@@ -12,7 +12,7 @@ pub(super) struct Progress {
     sent: AtomicU64,
     waiting: AtomicU64,
     delivered: AtomicU64,
-    refused: AtomicU64,
+    rejected: AtomicU64,
     astray: AtomicU64,
 }
 
@@ -36,7 +36,7 @@ impl Progress {
     pub(super) fn ended(&self, verdict: Verdict) {
         let counter = match verdict {
             Verdict::Delivered => &self.delivered,
-            Verdict::Refused => &self.refused,
+            Verdict::Rejected => &self.rejected,
             Verdict::Lost | Verdict::WronglyAccepted | Verdict::Unanswered => &self.astray,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -54,10 +54,10 @@ impl Progress {
             0.0
         };
         let (begun, delivered) = (get(&self.begun), get(&self.delivered));
-        let (waiting, refused) = (get(&self.waiting), get(&self.refused));
+        let (waiting, rejected) = (get(&self.waiting), get(&self.rejected));
         let astray = get(&self.astray);
         format!(
-            "{begun}/{planned} begun, {rate:.0}/s, {delivered} delivered, {waiting} waiting, {refused} refused, {astray} astray"
+            "{begun}/{planned} begun, {rate:.0}/s, {delivered} delivered, {waiting} waiting, {rejected} rejected, {astray} astray"
         )
     }
 }
@@ -73,7 +73,7 @@ mod tests {
         for (verdict, attempts) in [
             (Verdict::Delivered, 1),
             (Verdict::Delivered, 3),
-            (Verdict::Refused, 1),
+            (Verdict::Rejected, 1),
             (Verdict::Lost, 6),
         ] {
             progress.begun();
@@ -83,7 +83,7 @@ mod tests {
         progress.waits_for_retry(true);
         assert_eq!(
             progress.line(9, Duration::from_secs(2)),
-            "4/9 begun, 6/s, 2 delivered, 1 waiting, 1 refused, 1 astray"
+            "4/9 begun, 6/s, 2 delivered, 1 waiting, 1 rejected, 1 astray"
         );
     }
 }

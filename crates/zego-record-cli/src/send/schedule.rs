@@ -47,12 +47,12 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    fn attempts_at(speed: f64, time_out: Duration) -> Vec<u128> {
+    fn attempts_at(speed: f64, timeout: Duration) -> Vec<u128> {
         let schedule = Schedule::new(speed).unwrap();
         let mut sent = vec![Duration::ZERO];
         while let Some(next) = {
             let last = sent[sent.len() - 1];
-            schedule.retry_at(sent.len(), last, last + time_out)
+            schedule.retry_at(sent.len(), last, last + timeout)
         } {
             sent.push(next);
         }
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn six_attempts_on_the_documented_schedule() {
         let seconds = Duration::from_secs;
-        for (name, speed, time_out, expected) in [
+        for (name, speed, timeout, expected) in [
             (
                 "answers at once",
                 1.0,
@@ -76,7 +76,7 @@ mod tests {
                 [0, 2_000, 6_000, 14_000, 30_000, 62_000],
             ),
             (
-                "time-outs of 10 s push early attempts",
+                "timeouts of 10 s push early attempts",
                 1.0,
                 seconds(10),
                 [0, 10_000, 20_000, 30_000, 46_000, 78_000],
@@ -89,12 +89,12 @@ mod tests {
                 [0, 4_000, 12_000, 28_000, 60_000, 124_000],
             ),
         ] {
-            assert_eq!(attempts_at(speed, time_out), expected, "{name}");
+            assert_eq!(attempts_at(speed, timeout), expected, "{name}");
         }
     }
 
     #[test]
-    fn an_impossible_speed_is_refused_and_an_extreme_one_does_not_overflow() {
+    fn an_impossible_speed_is_rejected_and_an_extreme_one_does_not_overflow() {
         for speed in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(Schedule::new(speed), None, "{speed}");
         }

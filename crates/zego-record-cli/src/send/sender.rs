@@ -29,18 +29,18 @@ pub struct Pacing {
     /// How many requests may run at once.
     pub concurrency: usize,
     /// How long an answer may take.
-    pub time_out: Duration,
+    pub timeout: Duration,
 }
 
 impl Pacing {
-    /// One request at a time on the given schedule, with a time-out of ten seconds.
+    /// One request at a time on the given schedule, with a timeout of ten seconds.
     pub const fn new(schedule: Schedule) -> Self {
         Self {
             schedule,
             resign: false,
             rate: None,
             concurrency: 1,
-            time_out: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
         }
     }
 }
@@ -140,9 +140,9 @@ impl<T: Transport> Sender<T> {
 
     async fn carry_out(self: Arc<Self>, step: Step, permit: OwnedSemaphorePermit) -> Vec<Delivery> {
         let request = self.callbacks.request(&step, self.now());
-        if let Some(refused) = step.refused {
+        if let Some(rejected) = step.rejected {
             let (delivery, _) = self
-                .deliver(&step, refused.into(), request, Some(permit))
+                .deliver(&step, rejected.into(), request, Some(permit))
                 .await;
             return vec![delivery];
         }
@@ -231,7 +231,7 @@ impl<T: Transport> Sender<T> {
             drop_answer,
         };
         let sent = self.began.elapsed();
-        let reply = timeout(self.pacing.time_out, self.transport.send(outgoing)).await;
+        let reply = timeout(self.pacing.timeout, self.transport.send(outgoing)).await;
         let reply = reply.unwrap_or(Reply::TimedOut);
         self.progress.sent();
         Attempt::new(sent, self.began.elapsed(), reply)

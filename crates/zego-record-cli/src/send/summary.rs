@@ -42,7 +42,7 @@ struct Totals {
     delivered: u64,
     delivered_at: [u64; MAX_ATTEMPTS],
     lost: u64,
-    refused: u64,
+    rejected: u64,
     wrongly_accepted: u64,
     unanswered: u64,
 }
@@ -130,7 +130,7 @@ impl Summary {
         writeln!(
             io.out,
             "{} as it had to be, {}, {}",
-            numbers(Tone::Good, totals.refused, "refused"),
+            numbers(Tone::Good, totals.rejected, "rejected"),
             numbers(Tone::Bad, totals.wrongly_accepted, "wrongly accepted"),
             numbers(Tone::Bad, totals.unanswered, "unanswered"),
         )?;
@@ -173,7 +173,7 @@ impl Line {
         let (tone, verdict) = match self.verdict {
             Verdict::Delivered => (Tone::Good, format!("delivered at attempt {attempts}")),
             Verdict::Lost => (Tone::Bad, format!("lost after {attempts} attempts")),
-            Verdict::Refused => (Tone::Good, "refused".to_owned()),
+            Verdict::Rejected => (Tone::Good, "rejected".to_owned()),
             Verdict::WronglyAccepted => (Tone::Bad, "wrongly accepted".to_owned()),
             Verdict::Unanswered => (Tone::Bad, "unanswered".to_owned()),
         };
@@ -228,7 +228,7 @@ fn count(deliveries: &[Delivery]) -> Totals {
                 &mut totals.delivered
             }
             Verdict::Lost => &mut totals.lost,
-            Verdict::Refused => &mut totals.refused,
+            Verdict::Rejected => &mut totals.rejected,
             Verdict::WronglyAccepted => &mut totals.wrongly_accepted,
             Verdict::Unanswered => &mut totals.unanswered,
         };
@@ -304,16 +304,16 @@ mod tests {
             delivery(1, Kind::Callback, Verdict::Delivered, &[1, 2, 3]),
             delivery(0, Kind::Callback, Verdict::Delivered, &[1]),
             delivery(0, Kind::Duplicate, Verdict::Delivered, &[1]),
-            delivery(0, Kind::Tampered, Verdict::Refused, &[1]),
-            delivery(2, Kind::Stale, Verdict::Refused, &[1]),
-            delivery(3, Kind::Unsigned, Verdict::Refused, &[1]),
+            delivery(0, Kind::Tampered, Verdict::Rejected, &[1]),
+            delivery(2, Kind::Stale, Verdict::Rejected, &[1]),
+            delivery(3, Kind::Unsigned, Verdict::Rejected, &[1]),
         ];
         let summary = Summary::new(asked(), false, fine.clone());
         assert!(summary.is_fine());
         let expected = Totals {
             delivered: 3,
             delivered_at: [2, 0, 1, 0, 0, 0],
-            refused: 3,
+            rejected: 3,
             ..Totals::default()
         };
         assert_eq!((summary.totals, summary.unfinished), (expected, 0));

@@ -31,7 +31,7 @@ impl Received {
         let verifier = Verifier::builder().secret(secret).build().unwrap();
         verifier
             .verify(&self.body, NOW.saturating_add(self.at))
-            .map_err(|refusal| refusal.kind().code())
+            .map_err(|rejection| rejection.verdict().code())
     }
 
     fn field(&self, name: &str) -> String {
@@ -168,7 +168,7 @@ async fn a_receiver_that_recovers_gets_it_by_a_retry() {
     );
     for (number, received) in received.iter().enumerate() {
         let Ok(Verified::Record(callback)) = received.verdict() else {
-            panic!("attempt {number} is refused");
+            panic!("attempt {number} is rejected");
         };
         let expected = NOW.saturating_add(received.at);
         assert_eq!(
@@ -248,7 +248,7 @@ async fn a_tampered_request_follows_the_delivery_under_the_same_triple() {
         verdicts(&deliveries),
         [
             (Kind::Callback, Verdict::Delivered, 2),
-            (Kind::Tampered, Verdict::Refused, 1)
+            (Kind::Tampered, Verdict::Rejected, 1)
         ]
     );
     let [_, delivered, tampered] = &received[..] else {
@@ -269,7 +269,7 @@ async fn a_tampered_request_follows_the_delivery_under_the_same_triple() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_must_be_refused_is_refused_for_its_own_reason() {
+async fn what_must_be_rejected_is_rejected_for_its_own_reason() {
     for (fault, kind, expected) in [
         ("stale", Kind::Stale, "stale"),
         ("future", Kind::Future, "future"),
@@ -278,7 +278,7 @@ async fn what_must_be_refused_is_refused_for_its_own_reason() {
     ] {
         let (deliveries, received) = Run::new(&["--fault", fault]).with(|_, _| 401).await;
         assert_eq!(received[0].verdict().err(), Some(expected), "{fault}");
-        assert_eq!(verdicts(&deliveries), [(kind, Verdict::Refused, 1)]);
+        assert_eq!(verdicts(&deliveries), [(kind, Verdict::Rejected, 1)]);
         let (deliveries, _) = Run::new(&["--fault", fault]).with(|_, _| 200).await;
         assert_eq!(verdicts(&deliveries), [(kind, Verdict::WronglyAccepted, 1)]);
     }
@@ -286,11 +286,11 @@ async fn what_must_be_refused_is_refused_for_its_own_reason() {
     assert!(received[0].body.len() > 1024 * 1024);
     assert!(
         received[0].verdict().is_ok(),
-        "it is refused for its length alone"
+        "it is rejected for its length alone"
     );
     assert_eq!(
         verdicts(&deliveries),
-        [(Kind::Oversize, Verdict::Refused, 1)]
+        [(Kind::Oversize, Verdict::Rejected, 1)]
     );
 }
 

@@ -42,7 +42,7 @@ pub struct Outgoing {
 /// Sends requests.
 pub trait Transport: Send + Sync + 'static {
     /// Sends a request, once, and says what came back. It may take as long as it likes; the sender
-    /// has its own time-out.
+    /// has its own timeout.
     fn send(&self, outgoing: Outgoing) -> impl Future<Output = Reply> + Send;
 }
 

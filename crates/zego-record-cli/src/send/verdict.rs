@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::plan::Refused;
+use super::plan::Rejected;
 use super::schedule::Schedule;
 
 /// Why a request was sent.
@@ -46,20 +46,20 @@ impl Kind {
     }
 
     /// Whether a receiver must take it. Such a request is repeated by the schedule until it does; any
-    /// other is sent once, and must be refused.
+    /// other is sent once, and must be rejected.
     pub const fn must_arrive(self) -> bool {
         matches!(self, Self::Callback | Self::Duplicate)
     }
 }
 
-impl From<Refused> for Kind {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Stale => Self::Stale,
-            Refused::Future => Self::Future,
-            Refused::BadSignature => Self::BadSignature,
-            Refused::Unsigned => Self::Unsigned,
-            Refused::Oversize => Self::Oversize,
+impl From<Rejected> for Kind {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Stale => Self::Stale,
+            Rejected::Future => Self::Future,
+            Rejected::BadSignature => Self::BadSignature,
+            Rejected::Unsigned => Self::Unsigned,
+            Rejected::Oversize => Self::Oversize,
         }
     }
 }
@@ -127,11 +127,11 @@ pub enum Verdict {
     Delivered,
     /// It had to arrive, and six attempts were in vain.
     Lost,
-    /// It had to be refused, and was.
-    Refused,
-    /// It had to be refused, and was answered with a 2xx.
+    /// It had to be rejected, and was.
+    Rejected,
+    /// It had to be rejected, and was answered with a 2xx.
     WronglyAccepted,
-    /// It had to be refused, and nobody has answered: that proves nothing.
+    /// It had to be rejected, and nobody has answered: that proves nothing.
     Unanswered,
 }
 
@@ -141,7 +141,7 @@ impl Verdict {
         match self {
             Self::Delivered => "delivered",
             Self::Lost => "lost",
-            Self::Refused => "refused",
+            Self::Rejected => "rejected",
             Self::WronglyAccepted => "wrongly_accepted",
             Self::Unanswered => "unanswered",
         }
@@ -149,7 +149,7 @@ impl Verdict {
 
     /// Whether all is as it should be.
     pub const fn is_fine(self) -> bool {
-        matches!(self, Self::Delivered | Self::Refused)
+        matches!(self, Self::Delivered | Self::Rejected)
     }
 }
 
@@ -184,7 +184,7 @@ pub fn next(kind: Kind, attempts: &[Attempt], schedule: Schedule) -> Next {
         return Next::Retry(Duration::ZERO);
     };
     if !kind.must_arrive() {
-        return Next::Done(judge_refusal(kind, &last.reply));
+        return Next::Done(judge_rejection(kind, &last.reply));
     }
     if last.reply.is_success() {
         return Next::Done(Verdict::Delivered);
@@ -195,12 +195,12 @@ pub fn next(kind: Kind, attempts: &[Attempt], schedule: Schedule) -> Next {
     }
 }
 
-fn judge_refusal(kind: Kind, reply: &Reply) -> Verdict {
+fn judge_rejection(kind: Kind, reply: &Reply) -> Verdict {
     match reply {
         reply if reply.is_success() => Verdict::WronglyAccepted,
-        Reply::Answer { .. } => Verdict::Refused,
+        Reply::Answer { .. } => Verdict::Rejected,
         // Who is sent too much may hang up without a word.
-        Reply::Broken(_) if matches!(kind, Kind::Oversize) => Verdict::Refused,
+        Reply::Broken(_) if matches!(kind, Kind::Oversize) => Verdict::Rejected,
         Reply::Dropped | Reply::TimedOut | Reply::Unreachable(_) | Reply::Broken(_) => {
             Verdict::Unanswered
         }
@@ -252,21 +252,21 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_refused_is_sent_once() {
+    fn what_must_be_rejected_is_sent_once() {
         let broken = || Reply::Broken("reset".to_owned());
-        let unreachable = || Reply::Unreachable("refused".to_owned());
+        let unreachable = || Reply::Unreachable("rejected".to_owned());
         for (kind, reply, expected) in [
-            (Kind::Unsigned, answer(401), Verdict::Refused),
-            (Kind::BadSignature, answer(500), Verdict::Refused),
+            (Kind::Unsigned, answer(401), Verdict::Rejected),
+            (Kind::BadSignature, answer(500), Verdict::Rejected),
             (Kind::Stale, answer(200), Verdict::WronglyAccepted),
             (Kind::Future, answer(204), Verdict::WronglyAccepted),
             (Kind::Tampered, answer(200), Verdict::WronglyAccepted),
-            (Kind::Tampered, answer(422), Verdict::Refused),
+            (Kind::Tampered, answer(422), Verdict::Rejected),
             (Kind::Tampered, broken(), Verdict::Unanswered),
             (Kind::Unsigned, unreachable(), Verdict::Unanswered),
             (Kind::Unsigned, Reply::TimedOut, Verdict::Unanswered),
-            (Kind::Oversize, answer(413), Verdict::Refused),
-            (Kind::Oversize, broken(), Verdict::Refused),
+            (Kind::Oversize, answer(413), Verdict::Rejected),
+            (Kind::Oversize, broken(), Verdict::Rejected),
             (Kind::Oversize, unreachable(), Verdict::Unanswered),
             (Kind::Oversize, answer(200), Verdict::WronglyAccepted),
         ] {
@@ -280,7 +280,7 @@ mod tests {
     fn a_run_is_fine_only_if_nothing_went_astray() {
         for (verdict, fine) in [
             (Verdict::Delivered, true),
-            (Verdict::Refused, true),
+            (Verdict::Rejected, true),
             (Verdict::Lost, false),
             (Verdict::WronglyAccepted, false),
             (Verdict::Unanswered, false),

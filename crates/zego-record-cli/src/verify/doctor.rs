@@ -1,7 +1,7 @@
 //! The examination: what a receiver would say, and why.
 
 use zego_record_core::{
-    CallbackSecret, Refusal, UnixSeconds, Unverified, Verdict, Verified, Verifier, WireForm,
+    CallbackSecret, Rejection, UnixSeconds, Unverified, Verdict, Verified, Verifier, WireForm,
 };
 use zeroize::Zeroizing;
 
@@ -33,11 +33,14 @@ pub(super) enum Clock {
 pub(super) fn examine(case: &Case) -> Result<Report, Error> {
     let verifier = verifier(&case.configured)?;
     if case.body.len() > BODY_LIMIT {
-        return Ok(Report::refused(&Refusal::body_too_large(BODY_LIMIT), None));
+        return Ok(Report::rejected(
+            &Rejection::body_too_large(BODY_LIMIT),
+            None,
+        ));
     }
     let unverified = match Unverified::read(&case.body) {
         Ok(unverified) => unverified,
-        Err(refusal) => return Ok(Report::refused(&refusal, None)),
+        Err(rejection) => return Ok(Report::rejected(&rejection, None)),
     };
     let wire_form = unverified.wire_form();
     let claim = Claim::of(&unverified);
@@ -48,10 +51,10 @@ pub(super) fn examine(case: &Case) -> Result<Report, Error> {
     };
     let mut report = match verifier.check(&unverified, now) {
         Ok(verified) => judge_accepted(case, &verified, wire_form),
-        Err(refusal) => {
-            let mut report = Report::refused(&refusal, Some(wire_form));
+        Err(rejection) => {
+            let mut report = Report::rejected(&rejection, Some(wire_form));
             if let Some(claim) = &claim {
-                explain(case, claim, refusal.kind(), &mut report);
+                explain(case, claim, rejection.verdict(), &mut report);
             }
             report
         }

@@ -1,7 +1,7 @@
 //! What the doctor says, for people and for machines.
 
 use serde::Serialize;
-use zego_record_core::{RecordCallback, Refusal, Verdict, Verified, WireForm};
+use zego_record_core::{RecordCallback, Rejection, Verdict, Verified, WireForm};
 
 use super::mistakes::Mistake;
 use crate::error::Error;
@@ -37,10 +37,10 @@ impl Computed {
 }
 
 impl Report {
-    pub(super) fn refused(refusal: &Refusal, wire_form: Option<WireForm>) -> Self {
+    pub(super) fn rejected(rejection: &Rejection, wire_form: Option<WireForm>) -> Self {
         Self {
-            reason: Some(refusal.to_string()),
-            ..Self::new(false, refusal.kind(), wire_form)
+            reason: Some(rejection.to_string()),
+            ..Self::new(false, rejection.verdict(), wire_form)
         }
     }
 
@@ -94,7 +94,7 @@ impl Report {
         let form = self.wire_form.unwrap_or("unreadable");
         // An event that is ignored is accepted, but not what people look for.
         let headline = match (self.accepted, self.verdict) {
-            (false, code) => paint(color, Tone::Bad, format!("refused: {code}")),
+            (false, code) => paint(color, Tone::Bad, format!("rejected: {code}")),
             (true, "accepted") => paint(color, Tone::Good, "accepted"),
             (true, other) => paint(color, Tone::Warning, format!("accepted: {other}")),
         };

@@ -2,7 +2,7 @@
 
 use super::json::{MAX_DEPTH, is_deeper_than};
 use super::scan::{Quoted, Value, read_array, read_object};
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 /// An array or object without white space, members sorted by name, strings escaped in one way. Numbers
 /// stay as they are. `None` if the text is neither, or nested too deeply.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::text::Text;
 use super::{WireForm, has_control_character, percent};
 use crate::field::Field;
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 /// So many fields that the protocol does not define are kept. It bounds what a body without a signature
 /// can make us allocate, and is a hundred times what ZEGOCLOUD has ever been seen to send.

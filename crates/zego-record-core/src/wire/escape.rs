@@ -6,7 +6,7 @@ use std::iter;
 
 use super::find;
 use crate::hex;
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 /// The escape that a text begins with: the character that it stands for, and its own length.
 pub(super) fn first(raw: &[u8]) -> Result<(char, usize), Malformed> {

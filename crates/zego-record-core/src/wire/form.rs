@@ -4,7 +4,7 @@ use super::document::Fields;
 use super::text::Span;
 use super::{find, is_printable_ascii, percent};
 use crate::field::Field;
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 pub(super) fn read(form: &str, fields: &mut Fields) -> Result<(), Malformed> {
     let is_printable_ascii = is_printable_ascii(form);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_escapes_and_control_characters_are_refused() {
+    fn broken_escapes_and_control_characters_are_rejected() {
         assert_eq!(read("a=%zz").unwrap_err(), Malformed::BrokenEscape);
         for value in ["1%00", "1\n2", "1\0", "\u{85}1", "%C2%85", "1+\u{7f}"] {
             assert_eq!(

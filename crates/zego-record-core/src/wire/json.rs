@@ -5,7 +5,7 @@ use super::scan::{Value, read_object};
 use super::text::{Span, Text};
 use super::{escape, has_control_character};
 use crate::field::Field;
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 /// Arrays and objects may be nested this deep, the document itself being the first level. It bounds
 /// the recursion of [`canonical`](super::canonical()); reading itself does not recurse.

@@ -20,7 +20,7 @@ pub(crate) use document::Document;
 use document::Fields;
 pub(crate) use scan::{Value, read_object};
 
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 /// The form in which a callback came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! Form decoding that refuses what it cannot read.
+//! Form decoding that rejects what it cannot read.
 //!
 //! The usual decoders let a broken `%zz` pass and replace invalid UTF-8. Here both would make two
 //! different bodies look alike to the replay guard, so both are errors.
@@ -9,7 +9,7 @@ use std::iter;
 use super::text::{Span, Text};
 use super::{find, has_control_character};
 use crate::hex;
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 /// Decodes `%XX` and `+` once.
 pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, Malformed> {

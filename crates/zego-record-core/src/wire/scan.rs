@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use super::text::{Span, Text};
 use super::{escape, find, has_control_character, is_printable_ascii};
-use crate::refusal::Malformed;
+use crate::rejection::Malformed;
 
 /// A value as it stands in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

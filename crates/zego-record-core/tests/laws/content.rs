@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use zego_record_core::{RecordCallback, Verdict};
 
 use crate::support::{
-    Fields, Value, bodies, config, content, form, json, known_text, number, quote, read, refused,
+    Fields, Value, bodies, config, content, form, json, known_text, number, quote, read, rejected,
     unknown,
 };
 
@@ -127,7 +127,7 @@ proptest! {
         let name = doubled[position.index(6)].0.clone();
         doubled.push((name, Value::Text(other)));
         for body in bodies(&doubled) {
-            prop_assert_eq!(refused(&body), Verdict::Malformed, "{}", body);
+            prop_assert_eq!(rejected(&body), Verdict::Malformed, "{}", body);
         }
     }
 
@@ -147,7 +147,7 @@ proptest! {
         text.insert_str(at, &control);
         *value = Value::Text(text);
         for body in bodies(&content) {
-            prop_assert_eq!(refused(&body), Verdict::Malformed, "{}", body);
+            prop_assert_eq!(rejected(&body), Verdict::Malformed, "{}", body);
         }
     }
 

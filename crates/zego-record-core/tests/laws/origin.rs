@@ -76,8 +76,8 @@ proptest! {
         };
         let signature = sign(&secret(SECRET), &timestamp.to_string(), "1").to_string();
         let body = body_with(&timestamp.to_string(), "1", &signature);
-        let refusal = record(&verifier, &body, now).err();
-        let got = refusal.map(|refusal| (refusal.kind(), refusal.clock_offset().unwrap()));
+        let rejection = record(&verifier, &body, now).err();
+        let got = rejection.map(|rejection| (rejection.verdict(), rejection.clock_offset().unwrap()));
         let saturated = |ahead: i128| i64::try_from(ahead).unwrap_or(i64::MAX);
         prop_assert_eq!(got, expected.map(|(verdict, ahead)| (verdict, saturated(ahead))));
     }
@@ -102,8 +102,8 @@ proptest! {
         let signature = sign(&secret(SECRET), &timestamp, &nonce).to_string();
         let body = body_with(&timestamp, &nonce, &signature);
         let now = timestamp.parse().unwrap_or(0);
-        let refusal = record(&verifier(SECRET), &body, now).err();
-        prop_assert_eq!(refusal.map(|refusal| refusal.kind()), expected);
+        let rejection = record(&verifier(SECRET), &body, now).err();
+        prop_assert_eq!(rejection.map(|rejection| rejection.verdict()), expected);
     }
 
     #[test]
@@ -131,7 +131,7 @@ proptest! {
             Some(owner) => *owner == appid,
             None => !has_own,
         };
-        let got = got.map(|callback| callback.secret_index()).map_err(|refusal| refusal.kind());
+        let got = got.map(|callback| callback.secret_index()).map_err(|rejection| rejection.verdict());
         prop_assert_eq!(got, if may_sign { Ok(signer) } else { Err(Verdict::BadSignature) });
     }
 }
@@ -146,16 +146,16 @@ proptest! {
         let judge = |secret_text: &str, timestamp: &str, nonce: &str, signature: &str| {
             let body = body_with(timestamp, nonce, signature);
             let now = TIMESTAMP.parse().unwrap();
-            record(&verifier(secret_text), &body, now).err().map(|refusal| refusal.kind())
+            record(&verifier(secret_text), &body, now).err().map(|rejection| rejection.verdict())
         };
-        let refused = |verdict| matches!(verdict, Some(Verdict::BadSignature | Verdict::Malformed));
+        let rejected = |verdict| matches!(verdict, Some(Verdict::BadSignature | Verdict::Malformed));
         for timestamp in flipped(TIMESTAMP) {
             let verdict = judge(&secret_text, &timestamp, &nonce, &signature);
-            prop_assert!(refused(verdict), "{timestamp:?}: {verdict:?}");
+            prop_assert!(rejected(verdict), "{timestamp:?}: {verdict:?}");
         }
         for other in flipped(&nonce) {
             let verdict = judge(&secret_text, TIMESTAMP, &other, &signature);
-            prop_assert!(refused(verdict), "{other:?}: {verdict:?}");
+            prop_assert!(rejected(verdict), "{other:?}: {verdict:?}");
         }
         for other in flipped(&secret_text) {
             if zego_record_core::CallbackSecret::new(other.as_str()).is_ok() {
@@ -167,7 +167,7 @@ proptest! {
             // One bit of a letter is its case, which does not matter.
             let same = other.eq_ignore_ascii_case(&signature);
             let verdict = judge(&secret_text, TIMESTAMP, &nonce, &other);
-            prop_assert!(if same { verdict.is_none() } else { refused(verdict) }, "{other:?}: {verdict:?}");
+            prop_assert!(if same { verdict.is_none() } else { rejected(verdict) }, "{other:?}: {verdict:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use zego_record_core::{
-    CallbackSecret, RecordCallback, Refusal, UnixSeconds, Verdict, Verified, Verifier, sign,
+    CallbackSecret, RecordCallback, Rejection, UnixSeconds, Verdict, Verified, Verifier, sign,
 };
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -55,7 +55,11 @@ pub(crate) fn verifier(secret_text: &str) -> Verifier {
     builder.build().unwrap()
 }
 
-pub(crate) fn record(verifier: &Verifier, body: &str, now: i64) -> Result<RecordCallback, Refusal> {
+pub(crate) fn record(
+    verifier: &Verifier,
+    body: &str,
+    now: i64,
+) -> Result<RecordCallback, Rejection> {
     match verifier.verify(body.as_bytes(), UnixSeconds::new(now))? {
         Verified::Record(callback) => Ok(callback),
         other => panic!("another event: {other:?}"),
@@ -78,16 +82,16 @@ pub(crate) fn body_with(timestamp: &str, nonce: &str, signature: &str) -> String
     serde_urlencoded::to_string(fields).unwrap()
 }
 
-/// The callback that a body reads as. It is signed and fresh, so any refusal is a failure.
+/// The callback that a body reads as. It is signed and fresh, so any rejection is a failure.
 pub(crate) fn read(body: &str) -> RecordCallback {
     let callback = record(&verifier(SECRET), body, NOW);
-    callback.unwrap_or_else(|refusal| panic!("{refusal}: {body}"))
+    callback.unwrap_or_else(|rejection| panic!("{rejection}: {body}"))
 }
 
-/// The verdict on a body that must be refused.
-pub(crate) fn refused(body: &str) -> Verdict {
+/// The verdict on a body that must be rejected.
+pub(crate) fn rejected(body: &str) -> Verdict {
     match verifier(SECRET).verify(body.as_bytes(), UnixSeconds::new(NOW)) {
-        Err(refusal) => refusal.kind(),
+        Err(rejection) => rejection.verdict(),
         Ok(verified) => panic!("accepted: {verified:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zego_record_core::{OtherEvent, RecordCallback, Refusal, Verdict};
+use zego_record_core::{OtherEvent, RecordCallback, Rejection, Verdict};
 
 use crate::delivery::HandlerError;
 use crate::store::StoreError;
@@ -24,7 +24,7 @@ impl CallbackSpan {
     }
 }
 
-pub(crate) fn refused(_: &Refusal, _: u64) {}
+pub(crate) fn rejected(_: &Rejection, _: u64) {}
 pub(crate) fn ignored(_: &OtherEvent) {}
 pub(crate) fn signature_reused(_: bool) {}
 pub(crate) fn clock_skew(_: i64) {}

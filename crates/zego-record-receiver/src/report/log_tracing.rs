@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::field::Empty;
 use tracing::{Instrument, Span, error, info, info_span, warn};
-use zego_record_core::{OtherEvent, RecordCallback, Refusal, Verdict};
+use zego_record_core::{OtherEvent, RecordCallback, Rejection, Verdict};
 
 use crate::delivery::HandlerError;
 use crate::store::StoreError;
@@ -43,24 +43,24 @@ impl CallbackSpan {
     }
 }
 
-pub(crate) fn refused(refusal: &Refusal, suppressed: u64) {
-    let verdict = refusal.kind().code();
-    warn!(target: TARGET, verdict, suppressed, "refused: {refusal}");
+pub(crate) fn rejected(rejection: &Rejection, suppressed: u64) {
+    let verdict = rejection.verdict().code();
+    warn!(target: TARGET, verdict, suppressed, "rejected: {rejection}");
 }
 
 pub(crate) fn ignored(event: &OtherEvent) {
     info!(target: TARGET, event = event.name(), "ignored another event than record");
 }
 
-pub(crate) fn signature_reused(refused: bool) {
-    error!(target: TARGET, refused, "a signature came a second time with other content");
+pub(crate) fn signature_reused(rejected: bool) {
+    error!(target: TARGET, rejected, "a signature came a second time with other content");
 }
 
 pub(crate) fn clock_skew(seconds: i64) {
     error!(
         target: TARGET,
         seconds,
-        "signed requests keep being refused for the same offset: this machine's clock is probably wrong"
+        "signed requests keep being rejected for the same offset: this machine's clock is probably wrong"
     );
 }
 

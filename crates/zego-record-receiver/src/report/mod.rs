@@ -8,12 +8,12 @@ pub(crate) mod log;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use zego_record_core::{OtherEvent, Refusal, Verdict};
+use zego_record_core::{OtherEvent, Rejection, Verdict};
 
 use crate::counters::Tally;
 use crate::store::StoreError;
 
-/// So many refusals are logged in a second; the rest only counted. Anybody can cause refusals.
+/// So many rejections are logged in a second; the rest only counted. Anybody can cause rejections.
 const REFUSALS_A_SECOND: u32 = 10;
 
 #[derive(Debug, Default)]
@@ -30,10 +30,10 @@ struct Budget {
 }
 
 impl Report {
-    pub(crate) fn refused(&self, refusal: &Refusal, now: Duration) {
-        self.answered(refusal.kind());
+    pub(crate) fn rejected(&self, rejection: &Rejection, now: Duration) {
+        self.answered(rejection.verdict());
         if let Some(suppressed) = self.may_log(now) {
-            log::refused(refusal, suppressed);
+            log::rejected(rejection, suppressed);
         }
     }
 
@@ -52,10 +52,10 @@ impl Report {
         gauge::count(gauge::Event::Accepted);
     }
 
-    pub(crate) fn signature_reused(&self, refused: bool) {
+    pub(crate) fn signature_reused(&self, rejected: bool) {
         self.tally.signature_reused();
         gauge::count(gauge::Event::SignatureReused);
-        log::signature_reused(refused);
+        log::signature_reused(rejected);
     }
 
     pub(crate) fn clock_skew(&self, seconds: i64) {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use zego_record_core::{DeliveryKey, UnixSeconds};
-use zego_record_receiver::{Claim, Owner, Sighting};
+use zego_record_receiver::{Claim, Owner, ReplayCheck};
 
 pub(crate) fn claim(key: usize, owner: usize) -> Claim {
     Claim {
@@ -17,8 +17,8 @@ pub(crate) fn claim(key: usize, owner: usize) -> Claim {
     }
 }
 
-pub(crate) fn sighting(signature: usize, content: usize) -> Sighting {
-    Sighting {
+pub(crate) fn check(signature: usize, content: usize) -> ReplayCheck {
+    ReplayCheck {
         signature: bytes(signature),
         content: bytes(content),
         now: UnixSeconds::new(1_760_001_900),

@@ -91,7 +91,7 @@ struct World {
 struct Live {
     owner: Owner,
     begun: u64,
-    /// It blocks its thread, so that its time-out cannot stop it.
+    /// It blocks its thread, so that its timeout cannot stop it.
     blocks: bool,
 }
 
@@ -148,7 +148,7 @@ impl World {
                 }
             }
         }
-        // Before the next attempt comes, whatever its time-out can stop has ended in one of these ways.
+        // Before the next attempt comes, whatever its timeout can stop has ended in one of these ways.
         let overdue = |now: u64| {
             self.live
                 .iter()

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use zego_record_core::UnixSeconds;
-use zego_record_receiver::{Binding, Clock, MemoryGuard, Sighting};
+use zego_record_receiver::{Binding, Clock, MemoryGuard, ReplayCheck};
 use zego_record_testkit::ManualClock;
 
 use crate::{STEPS, figures, runner};
@@ -60,13 +60,13 @@ fn the_memory_guard_does_what_a_queue_does() {
                     } => {
                         let now = clock.now();
                         let fresh_until = now.get() - age + TOLERANCE;
-                        let sighting = Sighting {
+                        let check = ReplayCheck {
                             signature: [signature; 20],
                             content: [content; 16],
                             now,
                             keep_until: UnixSeconds::new(fresh_until + MARGIN),
                         };
-                        prop_assert_eq!(guard.bind_now(&sighting), queue.bind(&sighting));
+                        prop_assert_eq!(guard.bind_now(&check), queue.bind(&check));
                     }
                     Step::Pass(passed) => clock.advance(passed),
                     Step::Set(by) => clock.set(UnixSeconds::new(clock.now().get() + by)),
@@ -84,36 +84,36 @@ fn the_memory_guard_does_what_a_queue_does() {
 #[derive(Default)]
 struct Queue {
     capacity: usize,
-    seen: VecDeque<Sighting>,
+    seen: VecDeque<ReplayCheck>,
     evictions: u64,
 }
 
 impl Queue {
-    fn bind(&mut self, sighting: &Sighting) -> Binding {
+    fn bind(&mut self, check: &ReplayCheck) -> Binding {
         // What has expired behind something that has not is kept: it does no harm.
         while self
             .seen
             .front()
-            .is_some_and(|oldest| oldest.keep_until < sighting.now)
+            .is_some_and(|oldest| oldest.keep_until < check.now)
         {
             self.seen.pop_front();
         }
         let bound = self
             .seen
             .iter()
-            .find(|seen| seen.signature == sighting.signature);
+            .find(|seen| seen.signature == check.signature);
         if let Some(bound) = bound {
-            return if bound.content == sighting.content {
+            return if bound.content == check.content {
                 Binding::Same
             } else {
-                Binding::Other
+                Binding::Conflict
             };
         }
         if self.seen.len() == self.capacity {
             self.seen.pop_front();
             self.evictions += 1;
         }
-        self.seen.push_back(*sighting);
+        self.seen.push_back(*check);
         Binding::First
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use zego_record_core::UnixSeconds;
-use zego_record_receiver::{Binding, ReplayGuard, Sighting};
+use zego_record_receiver::{Binding, ReplayCheck, ReplayGuard};
 
 use super::{RACERS, RACES, answered, race};
 
@@ -18,8 +18,8 @@ pub async fn assert_guard_conformant<G>(guard: Arc<G>)
 where
     G: ReplayGuard + ?Sized + 'static,
 {
-    let first = sighting();
-    let other = Sighting {
+    let first = check();
+    let other = ReplayCheck {
         content: [0xaa; 16],
         ..first
     };
@@ -35,7 +35,7 @@ where
         "other content under a signature is told",
         &*guard,
         other,
-        Binding::Other,
+        Binding::Conflict,
     )
     .await;
     expect(
@@ -61,21 +61,21 @@ where
         "all 16 bytes of a content count",
         &*guard,
         near,
-        Binding::Other,
+        Binding::Conflict,
     )
     .await;
 
     for _ in 0..RACES {
-        let contested = sighting();
+        let contested = check();
         let bindings = race((0..RACERS).map(|racer| {
             let guard = Arc::clone(&guard);
             let content = [u8::try_from(racer).unwrap_or(u8::MAX); 16];
             async move {
-                let sighting = Sighting {
+                let check = ReplayCheck {
                     content,
                     ..contested
                 };
-                answered("bind", guard.bind(&sighting).await)
+                answered("bind", guard.bind(&check).await)
             }
         }))
         .await;
@@ -86,7 +86,7 @@ where
             "a race has one first, but: {bindings:?}"
         );
         assert_eq!(
-            count(Binding::Other),
+            count(Binding::Conflict),
             RACERS - 1,
             "all others are told, but: {bindings:?}"
         );
@@ -96,21 +96,21 @@ where
 async fn expect<G: ReplayGuard + ?Sized>(
     rule: &str,
     guard: &G,
-    sighting: Sighting,
+    check: ReplayCheck,
     expected: Binding,
 ) {
     assert_eq!(
-        answered("bind", guard.bind(&sighting).await),
+        answered("bind", guard.bind(&check).await),
         expected,
         "{rule}"
     );
 }
 
-fn sighting() -> Sighting {
+fn check() -> ReplayCheck {
     let now = UnixSeconds::from(SystemTime::now());
     let mut signature = [0; 20];
     fastrand::Rng::new().fill(&mut signature);
-    Sighting {
+    ReplayCheck {
         signature,
         content: [0x55; 16],
         now,

@@ -22,7 +22,7 @@ fn both() -> [BoxedFilter<(Response,)>; 2] {
     [record.boxed(), verified.boxed()]
 }
 
-fn refused() -> [(warp::test::RequestBuilder, Verdict); 5] {
+fn rejected() -> [(warp::test::RequestBuilder, Verdict); 5] {
     let forged = signed("lesson-7").replace(r#""signature":""#, r#""signature":"0"#);
     [
         (request("GET"), Verdict::MethodNotAllowed),
@@ -34,12 +34,12 @@ fn refused() -> [(warp::test::RequestBuilder, Verdict); 5] {
 }
 
 #[tokio::test]
-async fn a_refusal_does_not_come_to_the_next_route() {
+async fn a_rejection_does_not_come_to_the_next_route() {
     for filter in both() {
         let routes = warp::path!("zego" / "record")
             .and(filter)
             .or(warp::any().map(|| "from the next route"));
-        for (request, verdict) in refused() {
+        for (request, verdict) in rejected() {
             let answer = request.reply(&routes).await;
             assert_eq!(Answer::from(answer), Answer::of(verdict));
         }
@@ -54,7 +54,7 @@ async fn a_refusal_does_not_come_to_the_next_route() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_recovered_from() {
+async fn a_rejection_is_not_recovered_from() {
     async fn recover(_: Rejection) -> Result<impl Reply, Infallible> {
         Ok(warp::reply::with_status(
             "recovered",
@@ -68,7 +68,7 @@ async fn a_refusal_is_not_recovered_from() {
             .with(warp::log("http"))
             .with(warp::reply::with::header("x-outer", "1"))
             .boxed();
-        for (request, verdict) in refused() {
+        for (request, verdict) in rejected() {
             let answer = request.reply(&routes).await;
             assert_eq!(answer.headers()["x-outer"], "1");
             assert_eq!(answer.status(), verdict.status());
@@ -94,7 +94,7 @@ async fn it_comes_after_routes_that_do_not_want_the_request() {
 }
 
 #[tokio::test]
-async fn a_body_that_another_filter_has_taken_is_refused() {
+async fn a_body_that_another_filter_has_taken_is_rejected() {
     for filter in both() {
         let greedy = warp::body::bytes()
             .and_then(|_| async { Err::<&str, _>(warp::reject()) })

@@ -30,7 +30,7 @@ async fn an_accepted_callback_reaches_the_handler() {
 }
 
 #[tokio::test]
-async fn what_is_refused_does_not_reach_the_handler() {
+async fn what_is_rejected_does_not_reach_the_handler() {
     let runs = Runs::default();
     let receiver = Receiver::builder(verifier())
         .body_limit(2_000)

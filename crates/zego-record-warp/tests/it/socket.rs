@@ -165,7 +165,7 @@ async fn a_client_that_goes_away_leaves_the_handler_running() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_is_refused_before_it_ends() {
+async fn a_body_that_is_too_long_is_rejected_before_it_ends() {
     let server = Server::start().await;
     let announced = server.connect("content-length: 3145728", "").await;
     assert_eq!(answer(announced).await, expected(413, "body_too_large"));

@@ -1,4 +1,4 @@
-//! Why a request was refused: one word for the sender, the whole reason for the operator.
+//! Why a request was rejected: one word for the sender, the whole reason for the operator.
 
 use std::error::Error;
 use std::fmt;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use crate::field::Field;
 use crate::verdict::Verdict;
 
-/// Why a request was refused.
+/// Why a request was rejected.
 ///
 /// Its [`kind`](Self::kind) decides what the sender sees: a status and one word. Its `Display` is for
 /// the operator's log, with all that helps to find the cause and nothing that is secret, neither the
 /// callback secret nor the signature that would have been right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(Reason);
+pub struct Rejection(Reason);
 
-impl Refusal {
+impl Rejection {
     /// The row of the table of verdicts.
-    pub const fn kind(&self) -> Verdict {
+    pub const fn verdict(&self) -> Verdict {
         match self.0 {
             Reason::MethodNotAllowed => Verdict::MethodNotAllowed,
             Reason::BodyTooLarge { .. } => Verdict::BodyTooLarge,
@@ -34,7 +34,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the signature was right. A receiver keeps what it refuses although it was signed,
+    /// Whether the signature was right. A receiver keeps what it rejects although it was signed,
     /// since it may well be a recording.
     pub const fn is_signed(&self) -> bool {
         match self.0 {
@@ -84,7 +84,7 @@ impl Refusal {
         Self(Reason::BodyIncomplete)
     }
 
-    /// Another event than `record`, for a receiver that refuses those.
+    /// Another event than `record`, for a receiver that rejects those.
     pub const fn unexpected_event() -> Self {
         Self(Reason::UnexpectedEvent)
     }
@@ -143,15 +143,15 @@ pub(crate) enum Invalid {
     NoInteger,
 }
 
-impl From<Malformed> for Refusal {
+impl From<Malformed> for Rejection {
     fn from(malformed: Malformed) -> Self {
         Self(Reason::Malformed(malformed))
     }
 }
 
-impl Error for Refusal {}
+impl Error for Rejection {}
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Reason::MethodNotAllowed => f.write_str("the method is not POST"),
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     /// One of each, so that a reason without a row here is a reason that nobody has read.
-    fn all() -> Vec<Refusal> {
+    fn all() -> Vec<Rejection> {
         let malformed = [
             Malformed::NotUtf8,
             Malformed::Json { offset: 2 },
@@ -257,46 +257,46 @@ mod tests {
             BadSignature::NoMatch { tried: 2 },
         ];
         let mut all = vec![
-            Refusal::method_not_allowed(),
-            Refusal::body_too_large(65_536),
-            Refusal::body_timeout(Duration::from_secs(5)),
-            Refusal::body_incomplete(),
-            Refusal::new(Reason::Unsigned(Field::Signature)),
-            Refusal::new(Reason::Stale {
+            Rejection::method_not_allowed(),
+            Rejection::body_too_large(65_536),
+            Rejection::body_timeout(Duration::from_secs(5)),
+            Rejection::body_incomplete(),
+            Rejection::new(Reason::Unsigned(Field::Signature)),
+            Rejection::new(Reason::Stale {
                 age: 301,
                 tolerance: 300,
             }),
-            Refusal::new(Reason::Future {
+            Rejection::new(Reason::Future {
                 ahead: 301,
                 tolerance: 300,
             }),
-            Refusal::new(Reason::Invalid(Field::Appid, Invalid::Missing)),
-            Refusal::new(Reason::Invalid(Field::EndTime, Invalid::NoInteger)),
-            Refusal::new(Reason::ReplayUrl("its host is an IP address")),
-            Refusal::unexpected_event(),
-            Refusal::signature_reused(),
+            Rejection::new(Reason::Invalid(Field::Appid, Invalid::Missing)),
+            Rejection::new(Reason::Invalid(Field::EndTime, Invalid::NoInteger)),
+            Rejection::new(Reason::ReplayUrl("its host is an IP address")),
+            Rejection::unexpected_event(),
+            Rejection::signature_reused(),
         ];
-        all.extend(malformed.map(Refusal::from));
-        all.extend(bad_signatures.map(|bad| Refusal::new(Reason::BadSignature(bad))));
+        all.extend(malformed.map(Rejection::from));
+        all.extend(bad_signatures.map(|bad| Rejection::new(Reason::BadSignature(bad))));
         all
     }
 
     #[test]
     fn every_text_is_for_a_log_line() {
-        for refusal in all() {
-            let text = refusal.to_string();
+        for rejection in all() {
+            let text = rejection.to_string();
             assert!(text.starts_with(char::is_lowercase), "{text}");
             assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
-            assert!(refusal.source().is_none(), "{text}");
+            assert!(rejection.source().is_none(), "{text}");
         }
     }
 
     #[test]
-    fn what_is_refused_after_the_signature_counts_as_signed() {
+    fn what_is_rejected_after_the_signature_counts_as_signed() {
         let mut signed: Vec<_> = all()
             .into_iter()
-            .filter(Refusal::is_signed)
-            .map(|refusal| refusal.kind())
+            .filter(Rejection::is_signed)
+            .map(|rejection| rejection.verdict())
             .collect();
         signed.dedup();
         assert_eq!(
