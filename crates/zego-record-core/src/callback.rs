@@ -150,6 +150,7 @@ impl RecordCallback {
             (Field::Appid.name(), Content::Text(&parts.appid)),
             (Field::BeginTime.name(), Content::Text(&begin_time)),
             (Field::EndTime.name(), Content::Text(&end_time)),
+            (Field::Event.name(), Content::Text("record")),
             (Field::ReplayUrl.name(), Content::Text(&parts.replay_url)),
             (
                 Field::StreamAlias.name(),

@@ -6,7 +6,9 @@ use std::hash::{Hash, Hasher};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::wire::canonical;
+use crate::field::Field;
+use crate::time::UnixSeconds;
+use crate::wire::{Document, canonical};
 
 /// What makes two callbacks the same delivery: SHA-256 over all that they say.
 ///
@@ -32,6 +34,23 @@ impl DeliveryKey {
         std::array::from_fn(|index| self.0[index])
     }
 
+    /// The key of all that a body says, except what belongs to the signature.
+    pub(crate) fn of_document(document: &Document<'_>) -> Self {
+        let documented: Vec<_> = HASHED
+            .into_iter()
+            .filter_map(|field| Some((field, document.get(field)?)))
+            .filter(|(_, text)| !text.is_empty())
+            .collect();
+        let others: Vec<_> = document.others().collect();
+        let documented = documented
+            .iter()
+            .map(|(field, text)| (field.name(), Content::of_field(*field, text)));
+        let others = others
+            .iter()
+            .map(|(name, text)| (&**name, Content::of(text)));
+        Self::of(documented.chain(others).collect())
+    }
+
     /// Hashes fields, given by name and text; their order does not matter, except among fields of the
     /// same name.
     pub(crate) fn of(mut fields: Vec<(&str, Content<'_>)>) -> Self {
@@ -42,6 +61,7 @@ impl DeliveryKey {
         for (name, content) in fields {
             let (kind, text) = match &content {
                 Content::Text(text) => (b't', *text),
+                Content::Number(digits) => (b't', digits.as_str()),
                 Content::Json(json) => (b'j', json.as_str()),
             };
             push_with_length(&mut hashed, name);
@@ -52,14 +72,36 @@ impl DeliveryKey {
     }
 }
 
+/// The documented fields that are part of the content.
+const HASHED: [Field; 7] = [
+    Field::Appid,
+    Field::BeginTime,
+    Field::EndTime,
+    Field::Event,
+    Field::ExtraParams,
+    Field::ReplayUrl,
+    Field::StreamAlias,
+];
+
 /// The content of a field: a text, or a JSON array or object in its canonical form. An object and the
 /// string that holds the same object are the same content, as they are for `extra_params`.
 pub(crate) enum Content<'a> {
     Text(&'a str),
+    Number(String),
     Json(String),
 }
 
 impl<'a> Content<'a> {
+    /// The content of a documented field. A time is the same however its digits are written.
+    pub(crate) fn of_field(field: Field, text: &'a str) -> Self {
+        match field {
+            Field::BeginTime | Field::EndTime => UnixSeconds::parse(text)
+                .map_or(Self::Text(text), |time| Self::Number(time.to_string())),
+            Field::ExtraParams => Self::of(text),
+            _ => Self::Text(text),
+        }
+    }
+
     pub(crate) fn of(text: &'a str) -> Self {
         canonical(text).map_or(Self::Text(text), Self::Json)
     }

@@ -43,6 +43,7 @@
 //! * Playback URLs, unless a [`ReplayUrlPolicy`] is set.
 //! * Replays and duplicates: that takes a memory, which `zego-record-receiver` has.
 
+mod authenticated;
 mod callback;
 mod config;
 mod extra_params;
@@ -59,6 +60,7 @@ mod verdict;
 mod verifier;
 mod wire;
 
+pub use authenticated::Authenticated;
 pub use callback::{OtherEvent, RecordCallback};
 pub use config::{ConfigError, ConfigErrorKind};
 pub use extra_params::{ExtraParams, Vendor, VendorParams};

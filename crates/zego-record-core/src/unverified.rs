@@ -11,7 +11,7 @@ use crate::wire::{self, Document, WireForm};
 /// A body that is readable, and not verified: it may come from anybody.
 ///
 /// It shows only what takes part in the check of its origin, for diagnosis; the rest comes out of
-/// [`Verifier::check`](crate::Verifier::check). Values are borrowed from the body where they stand in
+/// [`Verifier::verify`](crate::Verifier::verify). Values are borrowed from the body where they stand in
 /// it as they are.
 ///
 /// ```
@@ -86,8 +86,8 @@ impl<'a> Unverified<'a> {
         })
     }
 
-    pub(crate) fn document(&self) -> &Document<'a> {
-        &self.0
+    pub(crate) fn into_document(self) -> Document<'a> {
+        self.0
     }
 }
 

@@ -104,6 +104,19 @@ impl Verdict {
         if self.is_success() { "1" } else { self.code() }
     }
 
+    /// The Content-Type of the body.
+    pub const fn content_type(self) -> &'static str {
+        "text/plain"
+    }
+
+    /// The value of the header `Allow`, if the response has one.
+    pub const fn allow(self) -> Option<&'static str> {
+        match self {
+            Self::MethodNotAllowed => Some("POST"),
+            _ => None,
+        }
+    }
+
     /// Whether ZEGOCLOUD takes this for success and will not send the callback again.
     pub const fn is_success(self) -> bool {
         self.status() == 200

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::authenticated::Authenticated;
 use crate::callback::{Origin, OtherEvent, RecordCallback};
 use crate::config::{ConfigError, ConfigErrorKind};
 use crate::field::Field;
@@ -75,37 +76,50 @@ impl Verifier {
 
     /// Reads and checks a body; `now` is the receiver's clock.
     ///
+    /// This is [`Unverified::read`], [`authenticate`](Self::authenticate) and
+    /// [`check_content`](Self::check_content) in one.
+    ///
     /// # Errors
     ///
     /// The first row of the table of verdicts that applies, from
     /// [`Malformed`](crate::Verdict::Malformed) to
     /// [`ReplayUrlRefused`](crate::Verdict::ReplayUrlRefused).
     pub fn verify(&self, body: &[u8], now: UnixSeconds) -> Result<Verified, Rejection> {
-        self.check(&Unverified::read(body)?, now)
+        self.check_content(self.authenticate(Unverified::read(body)?, now)?)
     }
 
-    /// Checks a body that was read before; `now` is the receiver's clock.
+    /// Checks the signature and the time of a body, and nothing else that it says; `now` is the
+    /// receiver's clock.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify), except for a body that cannot be read.
-    pub fn check(
+    /// The first row of the table of verdicts that applies, from
+    /// [`Unsigned`](crate::Verdict::Unsigned) to [`Future`](crate::Verdict::Future).
+    pub fn authenticate<'a>(
         &self,
-        unverified: &Unverified<'_>,
+        unverified: Unverified<'a>,
         now: UnixSeconds,
-    ) -> Result<Verified, Rejection> {
+    ) -> Result<Authenticated<'a>, Rejection> {
         let claims = unverified.claims()?;
         let origin = self.check_signature(&claims, unverified.appid())?;
         self.check_time(claims.seconds, now)?;
+        Ok(Authenticated::new(unverified.into_document(), origin))
+    }
 
-        let document = unverified.document();
-        match document.get(Field::Event).as_deref() {
-            None | Some("") => Err(Rejection::new(Reason::Invalid(
+    /// Checks what an authenticated body says.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::Verdict::Invalid) or
+    /// [`ReplayUrlRefused`](crate::Verdict::ReplayUrlRefused).
+    pub fn check_content(&self, authenticated: Authenticated<'_>) -> Result<Verified, Rejection> {
+        match authenticated.event() {
+            None => Err(Rejection::new(Reason::Invalid(
                 Field::Event,
                 Invalid::Missing,
             ))),
             Some("record") => {
-                let callback = RecordCallback::new(document, origin)?;
+                let callback = authenticated.into_record()?;
                 if let Some(policy) = &self.replay_urls {
                     policy
                         .check(callback.replay_url())
@@ -113,7 +127,7 @@ impl Verifier {
                 }
                 Ok(Verified::Record(callback))
             }
-            Some(event) => Ok(Verified::Other(OtherEvent::new(event.to_owned(), document))),
+            Some(_) => Ok(Verified::Other(authenticated.into_other_event())),
         }
     }
 

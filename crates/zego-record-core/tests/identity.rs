@@ -89,7 +89,7 @@ fn the_key_is_fixed_since_stores_keep_it() {
     let key = with(r#""replay_url":"u""#).delivery_key();
     assert_eq!(
         key.to_string(),
-        "88e63389f5db213925831a183feed8b2c2448c5ddd14e27c03df87198f3fee0f"
+        "f6fde4c36dc99ef0d7c336e09378f362bd741c9c57711a49ea2ed1e9f130ff3e"
     );
 }
 

@@ -215,7 +215,7 @@ fn the_tolerance_is_inclusive_and_extreme_clocks_do_not_overflow() {
     ] {
         let rejection = verify(&verifier, &body, now).err();
         assert_eq!(
-            rejection.map(|r| (r.kind(), r.clock_offset().unwrap())),
+            rejection.map(|r| (r.verdict(), r.clock_offset().unwrap())),
             expected,
             "{now}"
         );
@@ -237,7 +237,7 @@ fn a_secret_bound_to_an_appid_speaks_for_no_other() {
             body("1760001893", "1", &signature).replace("appid=1", &format!("appid={appid}"));
         verify(&verifier, &body, 1_760_001_893)
             .map(|c| c.secret_index())
-            .map_err(|r| r.kind())
+            .map_err(|r| r.verdict())
     };
     assert_eq!(attempt("1", "one"), Ok(1));
     assert_eq!(attempt("2", "two"), Ok(2));

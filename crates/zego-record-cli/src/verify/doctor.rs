@@ -49,7 +49,7 @@ pub(super) fn examine(case: &Case) -> Result<Report, Error> {
         (Clock::AnyAge, Some(claim)) => claim.time().unwrap_or(UnixSeconds::new(0)),
         (Clock::AnyAge, None) => UnixSeconds::new(0),
     };
-    let mut report = match verifier.check(&unverified, now) {
+    let mut report = match verifier.verify(&case.body, now) {
         Ok(verified) => judge_accepted(case, &verified, wire_form),
         Err(rejection) => {
             let mut report = Report::rejected(&rejection, Some(wire_form));
