@@ -15,12 +15,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneService};
+use tower::{ServiceBuilder, ServiceExt, service_fn, util::BoxCloneService};
 use zego_record_examples::{Stop, on_record, run};
 use zego_record_receiver::{Delivery, Receiver};
 use zego_record_tower::RecordLayer;
 
-type App<B> = BoxCloneService<Request<B>, Response<BoxBody<Bytes, BoxError>>, Infallible>;
+type App<B> = BoxCloneService<Request<B>, Response<BoxBody<Bytes, Infallible>>, Infallible>;
 
 fn app<B>(receiver: Receiver) -> App<B>
 where
@@ -35,7 +35,7 @@ where
             if request.uri().path() == "/zego/record" {
                 Ok(callbacks.oneshot(request).await?.map(BodyExt::boxed))
             } else {
-                Ok(status(StatusCode::NOT_FOUND).map(|body| body.map_err(Into::into).boxed()))
+                Ok(status(StatusCode::NOT_FOUND).map(BodyExt::boxed))
             }
         }
     });

@@ -40,8 +40,8 @@ pub trait Memory: Sync {
 /// The guard: every operation binds a signature that is new.
 pub struct Guard {
     guard: MemoryGuard,
-    live: u64,
-    ahead: AtomicU64,
+    clock: Arc<TickClock>,
+    keep_for: Duration,
 }
 
 impl Memory for Guard {
@@ -49,24 +49,19 @@ impl Memory for Guard {
     type Entry = ReplayCheck;
 
     fn new(live: u64) -> Self {
+        let clock = Arc::new(TickClock::default());
         Self {
-            guard: MemoryGuard::with_capacity(capacity(live)),
-            live,
-            ahead: AtomicU64::new(0),
+            guard: MemoryGuard::with_capacity(capacity(live)).with_clock(Arc::clone(&clock)),
+            keep_for: TICK * u32::try_from(live).expect("a small number"),
+            clock,
         }
     }
 
     fn entry(&self, number: u64) -> ReplayCheck {
-        let now = number + self.ahead.load(Ordering::Relaxed);
+        self.clock.0.fetch_add(1, Ordering::Relaxed);
         let mut signature = [0; 20];
         fill(number, &mut signature);
-        ReplayCheck {
-            signature,
-            content: [7; 16],
-            now: seconds(now),
-            // The guard keeps it up to and including this second.
-            keep_until: seconds(now + self.live - 1),
-        }
+        ReplayCheck::new(signature, [7; 16], self.keep_for)
     }
 
     fn put(&self, check: &ReplayCheck) {
@@ -74,7 +69,9 @@ impl Memory for Guard {
     }
 
     fn expire_all(&self) {
-        self.ahead.fetch_add(2 * self.live, Ordering::Relaxed);
+        let ticks = self.keep_for.as_millis() / TICK.as_millis();
+        let ticks = u64::try_from(ticks).expect("a small number");
+        self.clock.0.fetch_add(2 * ticks, Ordering::Relaxed);
     }
 
     fn held(&self) -> usize {
@@ -103,13 +100,13 @@ impl Memory for Store {
         self.clock.0.fetch_add(1, Ordering::Relaxed);
         let mut key = [0; 32];
         fill(number, &mut key);
-        Claim {
-            key: DeliveryKey::from_bytes(key),
-            event_id: format!("1234567890:file:{:019}", number + 5_285_890_813_218_549_789),
-            owner: Owner::new(number.into()),
-            lease: Duration::from_secs(10),
-            retention: Duration::from_millis(self.live),
-        }
+        let event_id = format!("1234567890:file:{:019}", number + 5_285_890_813_218_549_789);
+        Claim::new(
+            DeliveryKey::from_bytes(key),
+            event_id,
+            Owner::new(number.into()),
+        )
+        .with_retention(TICK * u32::try_from(self.live).expect("a small number"))
     }
 
     fn put(&self, claim: &Claim) {
@@ -128,17 +125,20 @@ impl Memory for Store {
     }
 }
 
-/// Milliseconds that are counted by hand.
+/// How far the clock goes on for each entry.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Ticks that are counted by hand.
 #[derive(Debug, Default)]
 struct TickClock(AtomicU64);
 
 impl Clock for TickClock {
     fn now(&self) -> UnixSeconds {
-        seconds(0)
+        UnixSeconds::new(0)
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -152,10 +152,6 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 fn capacity(live: u64) -> usize {
     usize::try_from(live + live / 10 + 16).expect("64 bits")
-}
-
-fn seconds(tick: u64) -> UnixSeconds {
-    UnixSeconds::new(i64::try_from(tick).expect("a small number"))
 }
 
 /// Bytes that look random and are different for every number (the steps of splitmix64).

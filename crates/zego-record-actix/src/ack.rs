@@ -1,4 +1,4 @@
-//! The answer of a handler that has used the extractor.
+//! The response of a handler behind the extractor or the middleware.
 
 use actix_web::body::BoxBody;
 use actix_web::{HttpRequest, HttpResponse, Responder};
@@ -6,9 +6,9 @@ use zego_record_core::Verdict;
 
 use crate::respond::respond;
 
-/// Answers `1`: the recording is taken care of, and ZEGOCLOUD will not send it again.
+/// The response `1`: the recording is taken care of, and ZEGOCLOUD will not send it again.
 ///
-/// Return it once the effect is done, not before.
+/// Return it once the effect is done, not before. `Result<Ack, HandlerError>` is a response as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ack;
 
@@ -16,6 +16,6 @@ impl Responder for Ack {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        respond(Verdict::Handled.into())
+        respond(&Verdict::Handled.into())
     }
 }

@@ -5,21 +5,22 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use zego_record_core::RecordCallback;
+use zego_record_core::{RecordCallback, Verdict, Verified};
 use zego_record_receiver::Receiver;
 
-use crate::admit::admit;
+use crate::receive::receive;
 use crate::rejection::RecordRejection;
 
 /// A verified callback.
 ///
 /// Alone, it reads and verifies the request with the [`Receiver`] in the app data, as it is or in a
-/// [`Data`], and binds the signature to the content. It does not deduplicate: a retry runs the handler
-/// again, and the answer is the handler's business, see [`Ack`](crate::Ack). Since it takes the
-/// payload, no other extractor of the same handler can have it.
+/// [`Data`], and checks it for replays. It does not deduplicate: a retry runs the handler again, a panic
+/// closes the connection, and [`Receiver::shutdown`] does not wait for the handler. Respond with
+/// [`Ack`](crate::Ack), or with `Result<Ack, HandlerError>`. Since it takes the payload, no other
+/// extractor of the same handler can have it.
 ///
-/// Beneath a [`RecordMiddleware`](crate::RecordMiddleware) it takes what the middleware has verified,
-/// and reads nothing.
+/// Behind a [`RecordMiddleware`](crate::RecordMiddleware) it takes the callback that the middleware has
+/// verified, and reads nothing.
 #[derive(Clone, Debug)]
 pub struct Record(pub RecordCallback);
 
@@ -33,13 +34,20 @@ impl FromRequest for Record {
             return Box::pin(async { Ok(record) });
         }
         let Some(receiver) = receiver(request) else {
-            log::error!("{}", RecordRejection::NO_RECEIVER);
-            return Box::pin(async { Err(RecordRejection::NO_RECEIVER) });
+            let rejection = RecordRejection::no_receiver();
+            log::error!("{rejection}");
+            return Box::pin(async { Err(rejection) });
         };
-        let admitted = admit(receiver, request, payload.take());
-        Box::pin(async {
-            let (_, admitted) = admitted.await?;
-            Ok(Self(admitted.into_callback()))
+        let received = receive(receiver, request, payload.take());
+        let receiver = receiver.clone();
+        Box::pin(async move {
+            let (verdict, reason) = match received.await {
+                Ok((_, Verified::Record(callback))) => return Ok(Self(callback)),
+                Ok((_, Verified::Other(_))) => (Verdict::Ignored, None),
+                Err(rejection) => (rejection.verdict(), Some(rejection)),
+            };
+            let reply = receiver.pipeline().reply(verdict);
+            Err(RecordRejection::new(reply, reason))
         })
     }
 }

@@ -1,15 +1,35 @@
 //! ZEGOCLOUD's recording callbacks in actix-web.
 //!
-//! [`record`] makes a route out of a function, with all delivery guarantees:
+//! [`record`] makes a route out of a function, with delivery guarantees. The function takes what else it
+//! needs as any other handler does:
+//!
+//! ```
+//! use actix_web::web;
+//! use zego_record_actix::{HandlerError, Receiver, RecordCallback, record};
+//! # #[derive(Clone)] struct Pool;
+//! # impl Pool { async fn insert(&self, _: &[u8; 32], _: &str) -> Result<(), std::io::Error> { Ok(()) } }
+//!
+//! async fn on_record(pool: web::Data<Pool>, recording: RecordCallback) -> Result<(), HandlerError> {
+//!     pool.insert(recording.delivery_key().as_bytes(), recording.replay_url()).await?;
+//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
+//! }
+//!
+//! fn configure(config: &mut web::ServiceConfig, receiver: Receiver, pool: web::Data<Pool>) {
+//!     config.app_data(pool).route("/zego/record", record(receiver, on_record));
+//! }
+//! ```
+//!
+//! What it accepts and rejects:
 //!
 //! ```
 //! use actix_web::{App, test};
-//! use zego_record_actix::{HandlerError, Receiver, RecordCallback, record};
-//! use zego_record_core::{CallbackSecret, UnixSeconds, Verifier, sign};
+//! use zego_record_actix::{
+//!     CallbackSecret, HandlerError, Receiver, RecordCallback, UnixSeconds, Verifier, record, sign,
+//! };
 //!
 //! async fn on_record(recording: RecordCallback) -> Result<(), HandlerError> {
 //!     println!("{} is at {}", recording.stream_alias(), recording.replay_url());
-//!     Ok(())
+//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
 //! }
 //!
 //! # #[actix_web::main]
@@ -40,18 +60,20 @@
 //! # }
 //! ```
 //!
+//! [`Receiver::from_env`] takes the secrets from the environment instead.
+//!
 //! # Three ways to use it
 //!
-//! | | verification, replay guard | one run for each delivery, own task, timeout | answers |
+//! | | verification, replay protection | deduplication, timeout, own task, waited for by `shutdown` | responses |
 //! |---|---|---|---|
-//! | [`record`], a route | yes | yes | by itself |
-//! | [`RecordMiddleware`] around a route, with [`Record`] or `web::ReqData<RecordCallback>` inside | yes | yes | by itself |
-//! | [`Record`], an extractor alone | yes | no: a retry runs the handler again | rejections by itself, success by [`Ack`] |
+//! | [`record`], a route for a function | yes | yes | by itself |
+//! | [`RecordMiddleware`] around a route, with [`Record`] or `web::ReqData<RecordCallback>` inside | yes | yes | by itself; the handler returns any response, or `Result<Ack, HandlerError>` |
+//! | [`Record`], an extractor alone | yes | no: a retry runs the handler again, a panic closes the connection | rejections by itself, success by [`Ack`] |
 //!
-//! The middleware gives the payload back, so that handlers go on to use `web::Bytes` or `web::Json`:
+//! The middleware gives the payload back, so that handlers may go on using `web::Bytes` or `web::Json`:
 //!
 //! ```
-//! use actix_web::{HttpResponse, Resource, dev, web};
+//! use actix_web::{HttpResponse, web};
 //! use zego_record_actix::{Receiver, Record, RecordMiddleware};
 //!
 //! async fn on_record(Record(recording): Record, body: web::Bytes) -> HttpResponse {
@@ -68,11 +90,13 @@
 //!
 //! ```
 //! use actix_web::web;
-//! use zego_record_actix::{Ack, Receiver, Record};
+//! use zego_record_actix::{Ack, HandlerError, Receiver, Record};
 //!
-//! async fn on_record(Record(recording): Record) -> Ack {
-//!     println!("{} is at {}", recording.stream_alias(), recording.replay_url());
-//!     Ack
+//! async fn on_record(Record(recording): Record) -> Result<Ack, HandlerError> {
+//!     if recording.stream_alias().starts_with("test-") {
+//!         return Err(HandlerError::discard("a test stream")); // `1`, and never again
+//!     }
+//!     Ok(Ack)
 //! }
 //!
 //! fn configure(config: &mut web::ServiceConfig, receiver: Receiver) {
@@ -80,43 +104,61 @@
 //! }
 //! ```
 //!
-//! With `web::to`, other methods than `POST` come to the extractor and are answered `405` with a body;
+//! With `web::to`, other methods than `POST` reach the extractor and are answered with `405` and a body;
 //! with `web::post().to`, actix answers them by itself.
 //!
 //! # Workers
 //!
 //! Build one receiver before `HttpServer::new` and clone it in the factory: its clones share what they
-//! know, so that a retry is recognised on whichever worker it comes in. With a receiver for each worker
-//! it would run the handler again.
+//! know, so that a retry is recognised on whichever worker it arrives. With a receiver for each worker it
+//! would run the handler again.
 //!
-//! A handler stays on the worker that has got the request, and when that stops, it ends. actix waits
-//! for open connections only, so let [`Receiver::shutdown`] end before `ServerHandle::stop`.
+//! # Responses
+//!
+//! The body of a success is `1`, that of a rejection its code and nothing else. The whole table is that of
+//! [`Verdict`]; in short: `401` without a right and fresh signature, `400` for what cannot be read, `422`
+//! for what is signed and no recording, `409` for a retry of what is still running, `500` and `503` for
+//! what ZEGOCLOUD should send again.
+//!
+//! # Shutdown
+//!
+//! Call [`Receiver::shutdown`] when the server is to stop, and wait for it *before*
+//! `ServerHandle::stop`: further callbacks are
+//! answered with `503`, and handlers that are running may finish.
+//!
+//! A handler stays on the worker that has received the request, and ends when that worker stops; actix
+//! waits for open connections only.
 //!
 //! # What is checked and what is not
 //!
-//! See `zego-record-core` for the verification and `zego-record-receiver` for the guarantees. The body
-//! is read under the receiver's limit and deadline, and no `Content-Encoding` is undone. actix's
+//! `zego-record-core` documents the verification, `zego-record-receiver` the guarantees. The body is
+//! read under the receiver's limit and deadline, and no `Content-Encoding` is undone. actix's
 //! `PayloadConfig` and `JsonConfig` count only for extractors that read what the middleware gives back.
 //!
 //! # Features
 //!
-//! | feature | what it adds |
-//! |---|---|
-//! | `tracing` | spans and events of `zego-record-receiver` |
-//! | `metrics` | counters of `zego-record-receiver` through the `metrics` facade |
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tracing` | yes | spans and events: every success, duplicate, failure and rejection |
+//! | `metrics` | no | counters, a gauge and a histogram through the `metrics` facade |
 
 mod ack;
-mod admit;
 mod extract;
+mod failure;
+mod handler;
 mod middleware;
+mod receive;
 mod rejection;
 mod respond;
 mod route;
 
 pub use ack::Ack;
 pub use extract::Record;
+pub use handler::{Call, RecordHandler, Running};
 pub use middleware::{RecordMiddleware, RecordService};
 pub use rejection::RecordRejection;
 pub use route::record;
-pub use zego_record_core::RecordCallback;
-pub use zego_record_receiver::{Delivery, HandlerError, Receiver};
+#[doc(no_inline)]
+pub use zego_record_core::*;
+#[doc(no_inline)]
+pub use zego_record_receiver::*;

@@ -9,24 +9,27 @@ use std::rc::Rc;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, HttpMessage};
-use zego_record_receiver::{Answer, Delivery, HandlerError, Outcome, Receiver};
+use zego_record_core::{Verdict, Verified};
+use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};
 
-use crate::admit::admit;
+use crate::failure::failure;
+use crate::receive::receive;
 use crate::rejection::RecordRejection;
 use crate::respond::respond;
 
-/// Takes every request as a recording callback, all the way, with what it wraps as the handler.
+/// Receives recording callbacks, with delivery guarantees and what it wraps as the handler.
 ///
-/// The inner service is run for a callback that is verified and not a duplicate, in a task of its
-/// own on the same worker. It finds the [`RecordCallback`](crate::RecordCallback) and the [`Delivery`]
-/// in the request's extensions, for `web::ReqData` or [`Record`](crate::Record), and the payload as it
-/// came, for any extractor. If it answers 2xx, the answer is `1`; any other answer and any error is
-/// passed through, and ZEGOCLOUD tries again.
+/// The inner service is called for a callback that is verified and no duplicate, in a task of its own on
+/// the same worker. The request's extensions have the [`RecordCallback`](crate::RecordCallback) and the
+/// [`Delivery`], for `web::ReqData` or [`Record`](crate::Record), and the payload is the one that was
+/// received, for any extractor. If the inner service responds with a 2xx, the response is `1`; any other
+/// response and any error is passed on, and ZEGOCLOUD tries again. An error never becomes a success,
+/// except a [`HandlerError`] that discards, which is answered with `1`.
 ///
 /// Every response that this crate decides about has its [`Verdict`](zego_record_core::Verdict) in its
-/// extensions. An inner service that has panicked or was out of time took the request with it, so that
-/// the answer is given as an error, a [`RecordRejection`]: it looks the same to the sender, but a
-/// middleware further out sees no response.
+/// extensions. An inner service that has panicked or was out of time has taken the request with it, so
+/// that the response is returned as an error, a [`RecordRejection`]: it looks the same to the sender, but
+/// a middleware further out sees no response.
 #[derive(Clone, Debug)]
 pub struct RecordMiddleware {
     receiver: Receiver,
@@ -78,7 +81,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (inner, receiver) = (Rc::clone(&self.inner), self.receiver.clone());
-        Box::pin(async move { all_the_way(inner, &receiver, request).await })
+        Box::pin(async move { handle(inner, &receiver, request).await })
     }
 }
 
@@ -90,7 +93,7 @@ impl<S> fmt::Debug for RecordService<S> {
     }
 }
 
-async fn all_the_way<S, B>(
+async fn handle<S, B>(
     inner: Rc<S>,
     receiver: &Receiver,
     request: ServiceRequest,
@@ -99,42 +102,52 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
+    let pipeline = receiver.pipeline();
     let (request, payload) = request.into_parts();
-    let (body, admitted) = match admit(receiver, &request, payload).await {
-        Ok(admitted) => admitted,
-        Err(answer) => return Ok(answered(ServiceRequest::from_request(request), answer)),
+    let own = |request, verdict| {
+        let response = respond(&pipeline.reply(verdict));
+        ServiceRequest::into_response(request, response).map_into_right_body()
+    };
+    let (body, callback) = match receive(receiver, &request, payload).await {
+        Ok((body, Verified::Record(callback))) => (body, callback),
+        Ok((_, Verified::Other(_))) => {
+            return Ok(own(ServiceRequest::from_request(request), Verdict::Ignored));
+        }
+        Err(rejection) => {
+            return Ok(own(
+                ServiceRequest::from_request(request),
+                rejection.verdict(),
+            ));
+        }
     };
     let request = ServiceRequest::from_parts(request, Payload::from(body));
 
     // There is one request and actix panics over a clone of it, but it is needed either by the inner
-    // service or, if that is not run, for the response.
+    // service or, if that is not called, for the response.
     let lent = Rc::new(Cell::new(Some(request)));
     let taken = Rc::clone(&lent);
     let handler = move |delivery| async move {
         match taken.take() {
             Some(request) => run_inner(&*inner, request, delivery).await,
-            None => Outcome {
-                result: Err(HandlerError::retry("the request was taken before")),
-                output: None,
-            },
+            None => Outcome::new(
+                Err(HandlerError::retry("the request was taken before")),
+                None,
+            ),
         }
     };
-    let (answer, output) = receiver.deliver_local(admitted, handler).await;
+    let (verdict, output) = pipeline.deliver_local(callback, handler).await;
     match (output.flatten(), lent.take()) {
-        (Some(Ok(response)), _) if answer.is_success() => {
-            let (request, _) = response.into_parts();
-            Ok(answered(ServiceRequest::from_request(request), answer))
-        }
-        (Some(Ok(mut response)), _) => {
-            response
-                .response_mut()
-                .extensions_mut()
-                .insert(answer.kind());
+        (Some(Ok(mut response)), _) if !verdict.is_success() && !response.status().is_success() => {
+            response.response_mut().extensions_mut().insert(verdict);
             Ok(response.map_into_left_body())
         }
-        (Some(Err(error)), _) => Err(error),
-        (None, Some(request)) => Ok(answered(request, answer)),
-        (None, None) => Err(RecordRejection::from(answer).into()),
+        (Some(Ok(response)), _) => {
+            let (request, _) = response.into_parts();
+            Ok(own(ServiceRequest::from_request(request), verdict))
+        }
+        (Some(Err(error)), _) if !verdict.is_success() => Err(failure(&error)),
+        (None, Some(request)) => Ok(own(request, verdict)),
+        (None | Some(Err(_)), _) => Err(RecordRejection::new(pipeline.reply(verdict), None).into()),
     }
 }
 
@@ -150,21 +163,23 @@ where
     request.extensions_mut().insert(delivery);
     let output = inner.call(request).await;
     let result = match &output {
-        Ok(response) if response.status().is_success() => Ok(()),
-        Ok(response) => Err(HandlerError::retry(format!(
-            "the inner service answered {}",
-            response.status()
-        ))),
-        Err(error) => Err(HandlerError::retry(format!(
-            "the inner service gave an error: {error}"
-        ))),
+        Ok(response) => match response.response().error() {
+            Some(error) => Err(handler_error(error)),
+            None if response.status().is_success() => Ok(()),
+            None => Err(HandlerError::retry(format!(
+                "the inner service responded with {}",
+                response.status()
+            ))),
+        },
+        Err(error) => Err(handler_error(error)),
     };
-    Outcome {
-        result,
-        output: Some(output),
-    }
+    Outcome::new(result, Some(output))
 }
 
-fn answered<B>(request: ServiceRequest, answer: Answer) -> ServiceResponse<EitherBody<B>> {
-    request.into_response(respond(answer)).map_into_right_body()
+/// The error itself, if the handler has returned one of ours.
+fn handler_error(error: &Error) -> HandlerError {
+    match error.as_error::<HandlerError>() {
+        Some(error) => error.clone(),
+        None => HandlerError::retry(format!("the inner service returned an error: {error}")),
+    }
 }

@@ -1,35 +1,67 @@
-//! The ready route.
+//! A route for a function.
 
-use actix_web::{HttpRequest, Route, web};
-use zego_record_receiver::{Delivery, HandlerError, Receiver};
+use actix_web::{Error, HttpRequest, HttpResponse, Route, web};
+use zego_record_core::{Verdict, Verified};
+use zego_record_receiver::{Delivery, Receiver};
 
-use crate::admit::admit;
+use crate::failure::failure;
+use crate::handler::RecordHandler;
+use crate::receive::receive;
 use crate::respond::respond;
 
-/// A route that takes every request as a recording callback, all the way, and runs a function for it:
-/// an `async fn` from a [`RecordCallback`](crate::RecordCallback) or a [`Delivery`] to
-/// `Result<(), HandlerError>`. Its future need not be `Send`.
+/// A route that receives recording callbacks, with delivery guarantees, and runs a function for each.
 ///
-/// The route has no guard, so that it answers `405` to other methods than `POST` by itself. The
-/// handler runs in a task of its own, on the worker that has got the request, and is not dropped when
-/// the client goes away.
-pub fn record<H, A, F>(receiver: Receiver, handler: H) -> Route
+/// The function is an `async fn` whose last argument is a [`RecordCallback`](crate::RecordCallback) or a
+/// [`Delivery`], and that returns `Result<(), HandlerError>`. Up to three arguments before it are
+/// extractors, such as `web::Data`, as in any other handler. Its future need not be `Send`.
+///
+/// ```
+/// use actix_web::web;
+/// use zego_record_actix::{HandlerError, Receiver, RecordCallback, record};
+/// # struct Pool;
+/// # impl Pool { async fn insert(&self, _: &str) -> Result<(), std::io::Error> { Ok(()) } }
+///
+/// async fn on_record(pool: web::Data<Pool>, recording: RecordCallback) -> Result<(), HandlerError> {
+///     pool.insert(recording.replay_url()).await?;
+///     Ok(())
+/// }
+///
+/// fn configure(config: &mut web::ServiceConfig, receiver: Receiver, pool: web::Data<Pool>) {
+///     config.app_data(pool).route("/zego/record", record(receiver, on_record));
+/// }
+/// ```
+///
+/// The route has no guard, so that it answers other methods than `POST` with `405` by itself. The
+/// handler runs in a task of its own, on the worker that has received the request, and is not dropped
+/// when the client disconnects. If an extractor rejects, the handler is not run, the response is the
+/// extractor's, and ZEGOCLOUD tries again.
+pub fn record<H, M>(receiver: Receiver, handler: H) -> Route
 where
-    H: Fn(A) -> F + Clone + 'static,
-    A: From<Delivery> + 'static,
-    F: Future<Output = Result<(), HandlerError>> + 'static,
+    H: RecordHandler<M>,
+    M: 'static,
 {
     web::to(move |request: HttpRequest, payload: web::Payload| {
         let (receiver, handler) = (receiver.clone(), handler.clone());
-        let admitted = admit(&receiver, &request, payload.into_inner());
-        async move {
-            respond(match admitted.await {
-                Ok((_, admitted)) => {
-                    let run = move |delivery: Delivery| handler(delivery.into());
-                    receiver.deliver_local(admitted, run).await.0
-                }
-                Err(answer) => answer,
-            })
-        }
+        let received = receive(&receiver, &request, payload.into_inner());
+        async move { handle(&receiver, handler, &request, received.await).await }
     })
+}
+
+async fn handle<H: RecordHandler<M>, M>(
+    receiver: &Receiver,
+    handler: H,
+    request: &HttpRequest,
+    received: Result<(web::Bytes, Verified), zego_record_core::Rejection>,
+) -> Result<HttpResponse, Error> {
+    let pipeline = receiver.pipeline();
+    let verdict = match received {
+        Ok((_, Verified::Record(callback))) => {
+            let call = handler.extract(request).await.map_err(|e| failure(&e))?;
+            let run = async |delivery: Delivery| call(delivery).await.into();
+            pipeline.deliver_local(callback, run).await.0
+        }
+        Ok((_, Verified::Other(_))) => Verdict::Ignored,
+        Err(rejection) => rejection.verdict(),
+    };
+    Ok(respond(&pipeline.reply(verdict)))
 }

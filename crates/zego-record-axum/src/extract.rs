@@ -7,16 +7,20 @@ use axum_core::body::Body;
 use axum_core::extract::{FromRef, FromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
-use zego_record_core::{RecordCallback, Verdict};
-use zego_record_receiver::{Answer, Receiver};
-use zego_record_tower::{admit, respond};
+use zego_record_core::{RecordCallback, Rejection, Verdict, Verified};
+use zego_record_receiver::{Receiver, Reply};
+use zego_record_tower::{receive, respond};
 
 /// A verified callback.
 ///
-/// Alone, it reads and verifies the request with the [`Receiver`] in the state, and binds the
-/// signature to the content. It does not deduplicate: a retry runs the handler again, and the answer
-/// is the handler's business, see [`Ack`](crate::Ack). Beneath a [`RecordLayer`](crate::RecordLayer)
-/// it takes what the layer has verified, and reads nothing.
+/// Alone, it reads and verifies the request with the [`Receiver`] in the state, and checks it for
+/// replays. It does not deduplicate: a retry runs the handler again, the handler is dropped when the
+/// client disconnects, a panic closes the connection, and
+/// [`Receiver::shutdown`] does not wait for it. Respond with [`Ack`](crate::Ack), or with
+/// `Result<Ack, HandlerError>`.
+///
+/// Behind a [`RecordLayer`](crate::RecordLayer) it takes the callback that the layer has verified, and
+/// reads nothing.
 #[derive(Clone, Debug)]
 pub struct Record(pub RecordCallback);
 
@@ -31,39 +35,53 @@ where
         if let Some(callback) = request.extensions().get::<RecordCallback>() {
             return Ok(Self(callback.clone()));
         }
-        match admit(&Receiver::from_ref(state), request).await {
-            Ok((_, admitted)) => Ok(Self(admitted.into_callback())),
-            Err(answer) => Err(RecordRejection(answer)),
-        }
+        let receiver = Receiver::from_ref(state);
+        let (verdict, reason) = match receive(&receiver, request).await {
+            Ok((_, Verified::Record(callback))) => return Ok(Self(callback)),
+            Ok((_, Verified::Other(_))) => (Verdict::Ignored, None),
+            Err(rejection) => (rejection.verdict(), Some(rejection)),
+        };
+        Err(RecordRejection {
+            reply: receiver.pipeline().reply(verdict),
+            reason,
+        })
     }
 }
 
-/// Why there is no callback for the handler: a rejection, or `1` for another event than `record`, which
-/// is not for a handler either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordRejection(Answer);
+/// Why there is no callback for the handler: the request was rejected, or it is about another event than
+/// `record`, which is answered with `1` and is not for a handler either.
+#[derive(Clone, Debug)]
+pub struct RecordRejection {
+    reply: Reply,
+    reason: Option<Rejection>,
+}
 
 impl RecordRejection {
     /// The row of the table of verdicts.
-    pub fn kind(&self) -> Verdict {
-        self.0.kind()
+    pub fn verdict(&self) -> Verdict {
+        self.reply.verdict()
+    }
+
+    /// Why the request was rejected, for a log; `None` for another event.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        self.reason.as_ref()
     }
 
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
-        respond(self.0).status()
+        respond(&self.reply).status()
     }
 }
 
 impl IntoResponse for RecordRejection {
     fn into_response(self) -> Response {
-        respond(self.0).into_response()
+        respond(&self.reply).into_response()
     }
 }
 
 impl fmt::Display for RecordRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no recording for the handler: {}", self.kind())
+        write!(f, "no recording for the handler: {}", self.verdict())
     }
 }
 

@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use axum::body::Body;
-use axum::extract::FromRef;
-use axum::http::{Request, Response};
+use axum::extract::{FromRef, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{Method, Request, Response, StatusCode};
 use axum::routing::post;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
@@ -205,6 +206,99 @@ async fn beneath_the_layer_the_extractor_reads_nothing_twice() {
     assert_eq!(send(&app, &request).await, ok("1"));
     assert_eq!(send(&app, &request).await, ok("1"));
     assert_eq!(runs.load(Ordering::SeqCst), 1);
-    assert_eq!(receiver.counters().accepted, 2, "once for each request");
+    assert_eq!(receiver.counters().verified, 2, "once for each request");
     assert_eq!(receiver.counters().answered(Verdict::Duplicate), 1);
+}
+
+#[tokio::test]
+async fn a_handler_takes_state_before_the_callback() {
+    #[derive(Clone)]
+    struct App {
+        runs: Arc<AtomicUsize>,
+        weight: usize,
+    }
+    impl FromRef<App> for Arc<AtomicUsize> {
+        fn from_ref(app: &App) -> Self {
+            Arc::clone(&app.runs)
+        }
+    }
+    async fn on_record(
+        State(runs): State<Arc<AtomicUsize>>,
+        State(app): State<App>,
+        method: Method,
+        delivery: Delivery,
+    ) -> Result<(), HandlerError> {
+        assert_eq!((method, delivery.attempt()), (Method::POST, 1));
+        runs.fetch_add(app.weight, Ordering::Relaxed);
+        Ok(())
+    }
+    let runs = Arc::new(AtomicUsize::new(0));
+    let state = App {
+        runs: Arc::clone(&runs),
+        weight: 3,
+    };
+    let app = Router::new()
+        .route("/", record(receiver(), on_record))
+        .with_state(state);
+    assert_eq!(send(&app, &builder().build()).await, ok("1"));
+    assert_eq!(runs.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn an_extractor_that_rejects_never_looks_like_success() {
+    struct Lost;
+    impl<S: Sync> FromRequestParts<S> for Lost {
+        type Rejection = StatusCode;
+
+        async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+            Err(StatusCode::ACCEPTED)
+        }
+    }
+    async fn on_record(_: Lost, _: RecordCallback) -> Result<(), HandlerError> {
+        unreachable!("its extractor has rejected");
+    }
+    let app = Router::new().route("/", record(receiver(), on_record));
+    assert_eq!(send(&app, &builder().build()).await, (500, String::new()));
+}
+
+#[tokio::test]
+async fn behind_the_layer_a_handler_can_discard_and_its_error_is_reported() {
+    async fn on_record(Record(recording): Record) -> Result<Ack, HandlerError> {
+        match recording.stream_alias() {
+            "unwanted" => Err(HandlerError::discard("a rehearsal")),
+            "broken" => Err(HandlerError::retry("the disk is full")),
+            _ => Ok(Ack),
+        }
+    }
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&errors);
+    let secret = CallbackSecret::new(SECRET).unwrap();
+    let receiver = Receiver::builder(Verifier::builder().secret(secret).build().unwrap())
+        .on_delivery(move |delivered| {
+            let error = delivered.error().map(ToString::to_string);
+            seen.lock().unwrap().push((delivered.verdict(), error));
+        })
+        .build()
+        .unwrap();
+    let app = Router::new()
+        .route("/", post(on_record))
+        .layer(RecordLayer::new(receiver.clone()))
+        .with_state(receiver);
+    for (stream, expected) in [
+        ("wanted", ok("1")),
+        ("unwanted", ok("1")),
+        ("broken", (500, "handler_failed".to_owned())),
+    ] {
+        let request = builder().field("stream_alias", stream).build();
+        assert_eq!(send(&app, &request).await, expected, "{stream}");
+    }
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        *errors.lock().unwrap(),
+        [
+            (Verdict::Handled, None),
+            (Verdict::Discarded, text("a rehearsal")),
+            (Verdict::HandlerFailed, text("the disk is full")),
+        ]
+    );
 }

@@ -1,19 +1,25 @@
 //! The delivery guarantees for ZEGOCLOUD's recording callbacks, the same for every web framework.
 //!
-//! A 2xx cannot be taken back: after it ZEGOCLOUD forgets the callback, while after anything else it
-//! tries again, five times within 62 seconds. So a [`Receiver`] answers 2xx if and only if the
+//! A 2xx cannot be taken back: after it ZEGOCLOUD forgets the callback, while after any other response it
+//! tries again, five times within 62 seconds. So a [`Receiver`] responds with a 2xx if and only if the
 //! handler's effect is done. What it promises:
 //!
-//! * Your handler runs at least once, and never twice at the same time for one delivery.
-//! * It can run again only where its effect could not be recorded: after a crash between the two, or
-//!   in another process while the store cannot be reached. Write the delivery in the same transaction
-//!   as the effect, under a unique key, and the effect happens exactly once.
-//! * A client that goes away, a panic, a timeout and a shutdown lose nothing.
+//! * **At least once, and never twice at the same time.** The handler runs again only where its effect
+//!   could not be recorded: after a crash between the two, or in another process while the store cannot
+//!   be reached. Write the recording in a transaction with a unique column for its
+//!   [`DeliveryKey`](zego_record_core::DeliveryKey), the idempotency key of a callback, and its effect
+//!   happens exactly once.
+//! * **Deduplication** by the content of a callback, not by its stream: two files of one stream are two
+//!   deliveries.
+//! * **Replay protection**: a signature that comes with other content is rejected.
+//! * A client that disconnects, a panic, a timeout and a shutdown lose nothing.
+//!
+//! Most users get all of this through `zego-record-axum`, `-actix`, `-warp` or `-tower`. An adapter of
+//! your own drives the [`Pipeline`]:
 //!
 //! ```
-//! use std::time::Duration;
-//! use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verifier, sign};
-//! use zego_record_receiver::{Delivery, HandlerError, Receiver};
+//! use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier, sign};
+//! use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};
 //!
 //! async fn on_record(delivery: Delivery) -> Result<(), HandlerError> {
 //!     println!("{} is at {}", delivery.callback().stream_alias(), delivery.callback().replay_url());
@@ -24,6 +30,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let secret = CallbackSecret::new("0123456789abcdef0123456789abcdef")?;
 //! let receiver = Receiver::builder(Verifier::builder().secret(secret.clone()).build()?).build()?;
+//! let pipeline = receiver.pipeline();
 //!
 //! let timestamp = UnixSeconds::from(std::time::SystemTime::now()).to_string();
 //! let body = format!(
@@ -33,65 +40,77 @@
 //! );
 //!
 //! // Accepted.
-//! let admitted = receiver.admit(body.as_bytes()).await.expect("signed and fresh");
-//! let (answer, _) = receiver.deliver(admitted, on_record).await;
-//! assert_eq!((answer.status(), answer.body()), (200, "1"));
+//! let Verified::Record(callback) = pipeline.verify(body.as_bytes()).await? else { panic!("another event") };
+//! let run = async |delivery| Outcome::from(on_record(delivery).await);
+//! let (verdict, _) = pipeline.deliver(callback, run).await;
+//! assert_eq!((verdict.status(), verdict.body()), (200, "1"));
 //!
 //! // Rejected: other content under the same signature.
 //! let forged = body.replace("lesson-7", "lesson-8");
-//! let answer = receiver.admit(forged.as_bytes()).await.unwrap_err();
-//! assert_eq!((answer.status(), answer.kind()), (422, Verdict::SignatureReused));
+//! let rejection = pipeline.verify(forged.as_bytes()).await.unwrap_err();
+//! assert_eq!(rejection.verdict(), Verdict::SignatureReused);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # What it does not do
 //!
-//! * Several processes share nothing unless they are given a [`DeliveryStore`] and a [`ReplayGuard`]
-//!   that they share; in memory, a restart forgets everything.
+//! * Several processes share nothing unless they share a [`DeliveryStore`] and a [`ReplayGuard`]; in
+//!   memory, a restart forgets everything.
 //! * A handler that blocks its thread cannot be stopped at its timeout.
-//! * A forged body that arrives before the genuine one cannot be told from it. It needs a captured
+//! * A forged body that arrives before the genuine one cannot be told from it. That takes a captured
 //!   signature, so use HTTPS.
+//!
+//! # Who uses what
+//!
+//! Operators configure and stop a receiver: [`Receiver`], [`ReceiverBuilder`], [`Counters`] and the hooks'
+//! types. Handlers see [`Delivery`] and return [`HandlerError`]. Adapters drive the [`Pipeline`] and see
+//! [`Outcome`] and [`Reply`]. Stores implement [`DeliveryStore`] and [`ReplayGuard`].
 //!
 //! # Features
 //!
-//! | feature | what it adds |
-//! |---|---|
-//! | `tracing` | a span `zego_record_callback` for every callback that was verified, with `event_id`, `appid`, `stream`, `attempt` and `verdict`; rejections (ten a second at most), failures and faults as events. The target of all is `zego_record` |
-//! | `metrics` | what [`Counters`] has, through the `metrics` facade: `zego_record_answers_total` by `verdict`, `zego_record_accepted_total`, `zego_record_signatures_reused_total`, `zego_record_guard_evictions_total`, `zego_record_guard_fallbacks_total`, `zego_record_store_evictions_total`, and the gauge `zego_record_handlers_in_flight` |
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tracing` | yes | a span `zego_record_callback` for every verified callback, with `event_id`, `appid`, `stream`, `attempt` and `verdict`, as a child of the caller's span; an event for every success, duplicate, failure and rejection, with the target `zego_record`. What a peer can cause is rate-limited, and its texts are cut |
+//! | `metrics` | no | the figures of [`Counters`] through the `metrics` facade: `zego_record_answers_total` by `verdict`, further counters, the gauge `zego_record_handlers_in_flight` and the histogram `zego_record_handler_seconds` |
+//! | `axum`, `actix` | no | [`HandlerError`] as a response of the framework, for its adapter |
 
-mod abandoned;
-mod answer;
-mod body;
+mod background;
 mod builder;
 mod clock;
-mod counters;
+mod concurrency;
+mod config;
 mod delivery;
-mod gate;
+#[cfg(any(feature = "axum", feature = "actix"))]
+mod framework;
 mod guard;
 mod hooks;
-mod memory_store;
+mod missing_retry;
+mod outcome;
+mod owner;
+mod panics;
+mod pending;
+mod pipeline;
+mod quarantine;
+mod rate_limit;
 mod receiver;
-mod report;
-mod road;
+mod reply;
 mod skew;
-mod state;
 mod store;
 mod sync;
-mod unwritten;
+mod telemetry;
 
-pub use answer::Answer;
 pub use builder::{ReceiverBuilder, StoreFailure};
 pub use clock::{Clock, SystemClock};
-pub use counters::Counters;
 pub use delivery::{Delivery, HandlerError};
-pub use guard::{Binding, GuardMode, MemoryGuard, ReplayCheck, ReplayGuard};
-pub use hooks::{Abandoned, Quarantined};
-pub use memory_store::MemoryStore;
-pub use receiver::{Admitted, Receiver};
-pub use road::{IntoOutcome, Outcome};
-pub use state::{DeliveryRecord, DeliveryState};
+pub use guard::{Binding, MemoryGuard, ReplayCheck, ReplayGuard, ReplayProtection};
+pub use hooks::{Abandoned, Delivered, Quarantined, Rejected};
+pub use outcome::Outcome;
+pub use pipeline::Pipeline;
+pub use receiver::Receiver;
+pub use reply::{RejectionBody, Reply};
 pub use store::{
-    BoxFuture, Claim, ClaimOutcome, DeliveryStore, Lease, Owner, Settled, Settlement, StoreError,
-    StoreErrorKind,
+    BoxFuture, Claim, ClaimOutcome, DeliveryRecord, DeliveryState, DeliveryStore, Lease,
+    MemoryStore, Owner, Settled, Settlement, StoreError, StoreErrorKind,
 };
+pub use telemetry::Counters;

@@ -1,63 +1,47 @@
-//! The receiver, as adapters see it.
+//! The receiver: one for a process, cheap to clone.
 
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use bytes::{Buf, Bytes};
-use zego_record_core::{
-    DeliveryKey, OtherEvent, RecordCallback, Rejection, UnixSeconds, Verdict, Verified, Verifier,
-};
+use zego_record_core::{CallbackSecret, ConfigError, Verifier};
 
-use crate::abandoned::Overdue;
-use crate::answer::Answer;
-use crate::body;
-use crate::builder::{Config, MEMORY_MARGIN, ReceiverBuilder};
-use crate::counters::Counters;
-use crate::gate::Gate;
-use crate::guard::{Binding, GuardMode, ReplayCheck};
-use crate::hooks::{self, Quarantined};
-use crate::report::Report;
-use crate::road::Owners;
+use crate::background::Background;
+use crate::builder::{self, ReceiverBuilder};
+use crate::concurrency::ConcurrencyLimit;
+use crate::config::Config;
+use crate::guard::GuardClient;
+use crate::missing_retry::MissingRetries;
+use crate::pending::PendingCompletions;
+use crate::pipeline::Pipeline;
+use crate::quarantine::Quarantine;
 use crate::skew::SkewWatch;
-use crate::unwritten::Unwritten;
+use crate::store::StoreClient;
+use crate::telemetry::{Counters, Gauges, Telemetry};
 
-/// Takes a callback all the way: verify, guard, claim, run, settle, answer.
+/// The variable that [`Receiver::from_env`] reads.
+const SECRET_VARIABLE: &str = "ZEGO_CALLBACK_SECRET";
+
+/// Receives recording callbacks: it verifies them, checks for replays and duplicates, runs the handler
+/// and decides the response.
 ///
-/// A receiver is cheap to clone; all clones are one receiver, and one is enough for a process. The
-/// crates for web frameworks drive it. Whoever writes an adapter of their own calls, in this order,
-/// [`check_method`](Self::check_method), [`read_body`](Self::read_body), [`admit`](Self::admit) and
-/// [`deliver`](Self::deliver), and turns the first [`Answer`] that comes out into a response.
-#[derive(Clone, Debug)]
+/// Clones share everything: build one for a process. The crates for web frameworks drive it; an adapter
+/// of your own drives its [`pipeline`](Self::pipeline).
+#[derive(Clone)]
 pub struct Receiver(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: Config,
-    pub(crate) gate: Gate,
-    pub(crate) report: Report,
-    pub(crate) overdue: Overdue,
-    pub(crate) owners: Owners,
-    pub(crate) unwritten: Unwritten,
-    skew: SkewWatch,
-}
-
-/// A callback that has passed verification and guard, for [`Receiver::deliver`] to hand to a handler.
-#[derive(Clone, Debug)]
-pub struct Admitted {
-    pub(crate) callback: RecordCallback,
-    pub(crate) key: DeliveryKey,
-}
-
-impl Admitted {
-    /// The callback.
-    pub fn callback(&self) -> &RecordCallback {
-        &self.callback
-    }
-
-    /// The callback, for whoever does without the delivery guarantees.
-    pub fn into_callback(self) -> RecordCallback {
-        self.callback
-    }
+    verifier: RwLock<Arc<Verifier>>,
+    pub(crate) guard: GuardClient,
+    pub(crate) store: StoreClient,
+    pub(crate) concurrency: ConcurrencyLimit,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) pending: PendingCompletions,
+    pub(crate) missing_retries: MissingRetries,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) skew: SkewWatch,
+    pub(crate) background: Background,
 }
 
 impl Receiver {
@@ -66,192 +50,105 @@ impl Receiver {
         ReceiverBuilder::new(verifier)
     }
 
-    /// Lets only `POST` through.
+    /// A receiver with default settings and the secrets in the environment variable
+    /// `ZEGO_CALLBACK_SECRET`: one, or several separated by commas while one is being replaced.
     ///
     /// # Errors
     ///
-    /// The answer `405`.
-    pub fn check_method(&self, is_post: bool) -> Result<(), Answer> {
-        if is_post {
-            Ok(())
-        } else {
-            Err(self.reject(&Rejection::method_not_allowed()))
-        }
+    /// If the variable is not set, or if one of the secrets is not usable.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let secrets = CallbackSecret::list_from_env(SECRET_VARIABLE)?;
+        Self::builder(Verifier::builder().secrets(secrets).build()?).build()
     }
 
-    /// Reads a body under the limit and the deadline. `declared` is the length that the sender has
-    /// announced, `poll_chunk` asks the framework for the next piece.
+    /// Replaces the secrets, and everything else that the verifier knows, while running. Requests that
+    /// are being verified keep the old one.
     ///
     /// # Errors
     ///
-    /// The answer to a body that is too long, too slow or broken off.
-    pub async fn read_body<B: Buf, E>(
-        &self,
-        declared: Option<u64>,
-        poll_chunk: impl FnMut(&mut Context<'_>) -> Poll<Option<Result<B, E>>>,
-    ) -> Result<Bytes, Answer> {
-        let config = &self.0.config;
-        body::read(
-            declared,
-            poll_chunk,
-            config.body_limit,
-            config.body_deadline,
-        )
-        .await
-        .map_err(|rejection| self.reject(&rejection))
+    /// If the tolerances of the new verifier do not fit the retention of this receiver; nothing is
+    /// replaced then.
+    pub fn replace_verifier(&self, verifier: Verifier) -> Result<(), ConfigError> {
+        builder::check_retention(self.0.config.retention, &verifier)?;
+        let mut current = self
+            .0
+            .verifier
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(verifier);
+        Ok(())
     }
 
-    /// Verifies a body and binds its signature to its content. No store is asked.
-    ///
-    /// # Errors
-    ///
-    /// The answer to a request that is rejected, or to another event than `record`, which is `1`.
-    pub async fn admit(&self, body: &[u8]) -> Result<Admitted, Answer> {
-        let now = self.0.config.clock.now();
-        match self.0.config.verifier.verify(body, now) {
-            Err(rejection) => {
-                self.watch_clock(&rejection);
-                Err(self.reject_body(&rejection, body))
-            }
-            Ok(Verified::Other(event)) => {
-                self.0.skew.accepted();
-                Err(self.ignore(&event, body))
-            }
-            Ok(Verified::Record(callback)) => {
-                self.0.skew.accepted();
-                let key = callback.delivery_key();
-                if self.guard(&callback, &key, now).await == Binding::Conflict {
-                    let reject = self.0.config.guard_mode == GuardMode::Enforce;
-                    self.0.report.signature_reused(reject);
-                    if reject {
-                        return Err(self.reject_body(&Rejection::signature_reused(), body));
-                    }
-                }
-                self.0.report.accepted();
-                Ok(Admitted { callback, key })
-            }
-        }
-    }
-
-    /// What was counted so far.
+    /// What has been counted so far.
     pub fn counters(&self) -> Counters {
-        let config = &self.0.config;
-        self.0.report.tally.read(
-            self.0.gate.running(),
-            config.memory_guard.evictions(),
-            config.store.evictions(),
-        )
+        self.0.telemetry.read(&self.0.gauges())
     }
 
-    /// Ends in good order: further callbacks are answered `503`, handlers that run may finish within
-    /// the handler timeout, and what runs then is stopped and settled as failed, so that a retry can
-    /// be taken by another process at once.
+    /// Shuts down gracefully: further callbacks are answered with `503`, and handlers that are running
+    /// may finish within the handler timeout. What is still running then is stopped and settled as
+    /// failed, so that another process can take a retry at once.
     ///
-    /// Call it before the server is stopped, or while it shuts down, and wait for it. It can be called
-    /// again.
+    /// Call it before the server stops, or while it does, and wait for it. It may be called again. It
+    /// does not wait for handlers behind an extractor alone, which only their framework knows.
     pub async fn shutdown(&self) {
-        let gate = &self.0.gate;
-        gate.close();
-        if tokio::time::timeout(self.0.config.handler_timeout, gate.drained())
+        let inner = &*self.0;
+        inner.concurrency.close();
+        let timeout = inner.config.handler_timeout;
+        if tokio::time::timeout(timeout, inner.concurrency.drained())
             .await
             .is_err()
         {
-            gate.abort();
+            inner.concurrency.abort();
             // A handler that blocks its thread does not notice, and is not waited for.
-            let _ = tokio::time::timeout(self.0.store_patience(), gate.drained()).await;
+            let _ = tokio::time::timeout(inner.store.patience(), inner.concurrency.drained()).await;
         }
     }
 
-    pub(crate) fn new(config: Config) -> Self {
+    /// The pipeline of a request, for adapters to web frameworks.
+    pub fn pipeline(&self) -> Pipeline<'_> {
+        Pipeline::new(self)
+    }
+
+    pub(crate) fn new(verifier: Verifier, config: Config) -> Self {
         Self(Arc::new(Inner {
-            gate: Gate::new(config.max_in_flight),
-            config,
-            report: Report::default(),
-            overdue: Overdue::default(),
-            owners: Owners::new(),
-            unwritten: Unwritten::default(),
+            verifier: RwLock::new(Arc::new(verifier)),
+            guard: GuardClient::new(
+                config.replay_protection.clone(),
+                Arc::clone(&config.clock),
+                config.store_timeout,
+            ),
+            store: StoreClient::new(Arc::clone(&config.store), config.store_timeout),
+            concurrency: ConcurrencyLimit::new(config.max_in_flight),
+            telemetry: Telemetry::new(Arc::clone(&config.clock)),
+            pending: PendingCompletions::default(),
+            missing_retries: MissingRetries::default(),
+            quarantine: Quarantine::default(),
             skew: SkewWatch::default(),
+            background: Background::default(),
+            config,
         }))
     }
+}
 
-    pub(crate) fn downgrade(&self) -> Weak<Inner> {
-        Arc::downgrade(&self.0)
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(crate) fn verifier(&self) -> Arc<Verifier> {
+        let verifier = self.verifier.read();
+        Arc::clone(&verifier.unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn guard(
-        &self,
-        callback: &RecordCallback,
-        key: &DeliveryKey,
-        now: UnixSeconds,
-    ) -> Binding {
-        let config = &self.0.config;
-        if config.guard_mode == GuardMode::Off {
-            return Binding::First;
-        }
-        let fresh_until = callback
-            .timestamp()
-            .saturating_add(config.verifier.past_tolerance());
-        let check = ReplayCheck {
-            signature: *callback.signature().as_bytes(),
-            content: key.content_digest(),
-            now,
-            keep_until: fresh_until.saturating_add(MEMORY_MARGIN),
-        };
-        let Some(guard) = &config.guard else {
-            return config.memory_guard.bind_now(&check);
-        };
-        let answer = tokio::time::timeout(config.store_timeout, guard.bind(&check)).await;
-        match answer.unwrap_or_else(|_| Err(crate::StoreError::timeout())) {
-            Ok(binding) => binding,
-            Err(error) => {
-                // The guard is a mitigation: to reject everything without it would lose recordings.
-                self.0.report.guard_fallback(&error);
-                config.memory_guard.bind_now(&check)
-            }
-        }
-    }
-
-    fn ignore(&self, event: &OtherEvent, body: &[u8]) -> Answer {
-        if self.0.config.reject_other_events {
-            return self.reject_body(&Rejection::unexpected_event(), body);
-        }
-        self.0.report.ignored(event);
-        if let Some(hook) = &self.0.config.hooks.ignored {
-            hooks::call(|| hook(event));
-        }
-        Verdict::Ignored.into()
-    }
-
-    fn reject_body(&self, rejection: &Rejection, body: &[u8]) -> Answer {
-        if let Some(hook) = self
-            .0
-            .config
-            .hooks
-            .quarantine
-            .as_ref()
-            .filter(|_| rejection.is_signed())
-        {
-            hooks::call(|| hook(&Quarantined { rejection, body }));
-        }
-        self.reject(rejection)
-    }
-
-    fn reject(&self, rejection: &Rejection) -> Answer {
-        self.0
-            .report
-            .rejected(rejection, self.0.config.clock.monotonic());
-        if let Some(hook) = &self.0.config.hooks.rejected {
-            hooks::call(|| hook(rejection));
-        }
-        rejection.into()
-    }
-
-    fn watch_clock(&self, rejection: &Rejection) {
-        if let Some(skew) = rejection
-            .clock_offset()
-            .and_then(|offset| self.0.skew.rejected(offset))
-        {
-            self.0.report.clock_skew(skew);
+    pub(crate) fn gauges(&self) -> Gauges {
+        Gauges {
+            in_flight: self.concurrency.in_flight(),
+            guard_evictions: self.guard.evictions(),
+            store_evictions: self.store.evictions(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The ready service: a function as the handler.
+//! A service for a function.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,15 +10,17 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
+use zego_record_core::{Verdict, Verified};
 use zego_record_receiver::{Delivery, HandlerError, Receiver};
 
-use crate::admit::admit;
 use crate::future::ResponseFuture;
+use crate::receive::receive;
 use crate::respond::respond;
 
-/// A service that takes every request as a recording callback, all the way, and runs a function for
-/// it: an `async fn` from a [`RecordCallback`](zego_record_core::RecordCallback) or a [`Delivery`] to
-/// `Result<(), HandlerError>`.
+/// A service that receives recording callbacks, with delivery guarantees, and runs a function for each:
+/// an `async fn` from a [`RecordCallback`](crate::RecordCallback) or a [`Delivery`] to
+/// `Result<(), HandlerError>`. A closure passes on what else the function needs, such as a database
+/// pool.
 pub fn record<H, A, F>(receiver: Receiver, handler: H) -> RecordHandler<H, A>
 where
     H: Fn(A) -> F + Clone + Send + 'static,
@@ -59,14 +61,16 @@ where
             receiver, handler, ..
         } = self.clone();
         ResponseFuture::new(async move {
-            let answer = match admit(&receiver, request).await {
-                Ok((_, admitted)) => {
-                    let run = move |delivery: Delivery| handler(delivery.into());
-                    receiver.deliver(admitted, run).await.0
+            let pipeline = receiver.pipeline();
+            let verdict = match receive(&receiver, request).await {
+                Ok((_, Verified::Record(callback))) => {
+                    let run = async move |delivery: Delivery| handler(delivery.into()).await.into();
+                    pipeline.deliver(callback, run).await.0
                 }
-                Err(answer) => answer,
+                Ok((_, Verified::Other(_))) => Verdict::Ignored,
+                Err(rejection) => rejection.verdict(),
             };
-            Ok(respond(answer))
+            Ok(respond(&pipeline.reply(verdict)))
         })
     }
 }

@@ -6,27 +6,26 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{Either, Full};
+use http_body_util::Full;
 use tower_service::Service;
-use zego_record_receiver::{Delivery, HandlerError, Outcome};
+use zego_record_core::{Verdict, Verified};
+use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};
 
-use crate::admit::admit;
+use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
-use crate::layer::RecordLayer;
+use crate::receive::receive;
+use crate::respond::respond;
 
-/// The service that [`RecordLayer`] makes.
+/// The service that [`RecordLayer`](crate::RecordLayer) makes.
 #[derive(Clone, Debug)]
 pub struct RecordService<S> {
     inner: S,
-    layer: RecordLayer,
+    receiver: Receiver,
 }
 
-/// The body of a response: our own answer, or what the inner service has answered.
-pub type ResponseBody<B> = Either<Full<Bytes>, B>;
-
 impl<S> RecordService<S> {
-    pub(crate) fn new(inner: S, layer: RecordLayer) -> Self {
-        Self { inner, layer }
+    pub(crate) fn new(inner: S, receiver: Receiver) -> Self {
+        Self { inner, receiver }
     }
 }
 
@@ -50,14 +49,14 @@ where
         // The service that was polled ready is the one to be called; the clone is not ready yet.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
-        ResponseFuture::new(async move { all_the_way(inner, &layer, request).await })
+        let receiver = self.receiver.clone();
+        ResponseFuture::new(async move { handle(inner, &receiver, request).await })
     }
 }
 
-async fn all_the_way<S, ReqBody, ResBody>(
+async fn handle<S, ReqBody, ResBody>(
     inner: S,
-    layer: &RecordLayer,
+    receiver: &Receiver,
     request: Request<ReqBody>,
 ) -> Result<Response<ResponseBody<ResBody>>, S::Error>
 where
@@ -67,10 +66,12 @@ where
     ReqBody: Body,
     ResBody: Send + 'static,
 {
-    let receiver = layer.receiver();
-    let (request, admitted) = match admit(receiver, request).await {
-        Ok(admitted) => admitted,
-        Err(answer) => return Ok(layer.respond(answer).map(Either::Left)),
+    let pipeline = receiver.pipeline();
+    let reply = |verdict| Ok(respond(&pipeline.reply(verdict)).map(ResponseBody::own));
+    let (request, callback) = match receive(receiver, request).await {
+        Ok((request, Verified::Record(callback))) => (request, callback),
+        Ok((_, Verified::Other(_))) => return reply(Verdict::Ignored),
+        Err(rejection) => return reply(rejection.verdict()),
     };
     // A request is large, and would be copied several times on its way into the handler's task.
     let call = Box::new((inner, request.map(Full::new)));
@@ -78,13 +79,13 @@ where
         let (inner, request) = *call;
         run_inner(inner, request, delivery)
     };
-    match receiver.deliver(admitted, handler).await {
-        (answer, Some(Ok(mut inner))) if !answer.is_success() => {
-            inner.extensions_mut().insert(answer.kind());
-            Ok(inner.map(Either::Right))
+    match pipeline.deliver(callback, handler).await {
+        (verdict, Some(Ok(mut inner))) if !verdict.is_success() && !inner.status().is_success() => {
+            inner.extensions_mut().insert(verdict);
+            Ok(inner.map(ResponseBody::inner))
         }
         (_, Some(Err(error))) => Err(error),
-        (answer, _) => Ok(layer.respond(answer).map(Either::Left)),
+        (verdict, _) => reply(verdict),
     }
 }
 
@@ -100,14 +101,17 @@ where
     request.extensions_mut().insert(delivery);
     let output = inner.call(request).await;
     let result = match &output {
-        Ok(response) if response.status().is_success() => Ok(()),
-        Ok(response) => Err(HandlerError::retry(format!(
-            "the inner service answered {}",
-            response.status()
-        ))),
+        Ok(response) => match response.extensions().get::<HandlerError>() {
+            Some(error) => Err(error.clone()),
+            None if response.status().is_success() => Ok(()),
+            None => Err(HandlerError::retry(format!(
+                "the inner service responded with {}",
+                response.status()
+            ))),
+        },
         Err(_) => Err(HandlerError::retry(
-            "the inner service gave an error instead of an answer",
+            "the inner service returned an error instead of a response",
         )),
     };
-    Outcome { result, output }
+    Outcome::new(result, output)
 }

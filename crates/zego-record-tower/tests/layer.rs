@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use zego_record_core::{CallbackSecret, RecordCallback, Verdict, Verifier};
-use zego_record_receiver::{Delivery, Receiver};
+use zego_record_receiver::{Delivery, Receiver, RejectionBody};
 use zego_record_testkit::{RequestBuilder, SignedRequest, Signing};
 use zego_record_tower::{RecordLayer, ResponseBody};
 
@@ -24,11 +24,15 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 type Inner = Response<Full<Bytes>>;
 type Answered = Response<ResponseBody<Full<Bytes>>>;
 
-fn receiver() -> Receiver {
-    let secret = CallbackSecret::new(SECRET).unwrap();
-    Receiver::builder(Verifier::builder().secret(secret).build().unwrap())
+fn verifier() -> Verifier {
+    Verifier::builder()
+        .secret(CallbackSecret::new(SECRET).unwrap())
         .build()
         .unwrap()
+}
+
+fn receiver() -> Receiver {
+    Receiver::builder(verifier()).build().unwrap()
 }
 
 fn signed(name: &str) -> SignedRequest {
@@ -133,12 +137,11 @@ async fn an_inner_error_is_passed_through_and_tried_again() {
 
 #[tokio::test]
 async fn rejections_can_look_different_but_not_like_success() {
-    let layer = RecordLayer::new(receiver()).with_rejection(|answer| {
-        let mut response = Response::new(Full::from(format!("no: {}", answer.kind())));
-        *response.status_mut() = StatusCode::OK;
-        response
-    });
-    let service = layer.layer(service_fn(|_: Request<Full<Bytes>>| async {
+    let receiver = Receiver::builder(verifier())
+        .rejection_body(|verdict| RejectionBody::new("text/x-code", format!("no: {verdict}")))
+        .build()
+        .unwrap();
+    let service = RecordLayer::new(receiver).layer(service_fn(|_: Request<Full<Bytes>>| async {
         Ok::<_, Infallible>(inner(200))
     }));
     let unsigned = RequestBuilder::new(SECRET, SystemTime::now().into())

@@ -1,15 +1,36 @@
 //! ZEGOCLOUD's recording callbacks in warp.
 //!
-//! [`record`] makes a filter out of a function, with all delivery guarantees:
+//! [`record`] makes a filter out of a function, with delivery guarantees. A closure passes on what else
+//! the function needs:
 //!
 //! ```
 //! use warp::Filter;
-//! use zego_record_core::{CallbackSecret, UnixSeconds, Verifier, sign};
 //! use zego_record_warp::{HandlerError, Receiver, RecordCallback, record};
+//! # #[derive(Clone)] struct Pool;
+//! # impl Pool { async fn insert(&self, _: &[u8; 32], _: &str) -> Result<(), std::io::Error> { Ok(()) } }
+//!
+//! async fn on_record(pool: Pool, recording: RecordCallback) -> Result<(), HandlerError> {
+//!     pool.insert(recording.delivery_key().as_bytes(), recording.replay_url()).await?;
+//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
+//! }
+//!
+//! fn routes(receiver: Receiver, pool: Pool) -> warp::filters::BoxedFilter<(impl warp::Reply,)> {
+//!     let on_record = move |recording: RecordCallback| on_record(pool.clone(), recording);
+//!     warp::path!("zego" / "record").and(record(receiver, on_record)).boxed()
+//! }
+//! ```
+//!
+//! What it accepts and rejects:
+//!
+//! ```
+//! use warp::Filter;
+//! use zego_record_warp::{
+//!     CallbackSecret, HandlerError, Receiver, RecordCallback, UnixSeconds, Verifier, record, sign,
+//! };
 //!
 //! async fn on_record(recording: RecordCallback) -> Result<(), HandlerError> {
 //!     println!("{} is at {}", recording.stream_alias(), recording.replay_url());
-//!     Ok(())
+//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -38,13 +59,15 @@
 //! # }
 //! ```
 //!
+//! [`Receiver::from_env`] takes the secrets from the environment instead.
+//!
 //! # Three ways to use it
 //!
-//! | | verification, replay guard | one run for each delivery, own task, timeout | answers |
+//! | | verification, replay protection | deduplication, timeout, own task, waited for by `shutdown` | responses |
 //! |---|---|---|---|
 //! | [`record`], a filter for a function | yes | yes | by itself |
 //! | [`RecordLayer`] around `warp::service`, with [`verified`] or `warp::ext::get::<RecordCallback>()` inside | yes | yes | by itself |
-//! | [`verified`], a filter for a function | yes | no: a retry runs the handler again | rejections by itself, success by [`Ack`] |
+//! | [`verified`], a filter for a function | yes | no: a retry runs the handler again, a disconnect drops it, a panic closes the connection | rejections by itself, success by [`Ack`] |
 //!
 //! The filter that only verifies:
 //!
@@ -62,14 +85,13 @@
 //! }
 //! ```
 //!
-//! # They answer, they never reject
+//! # They respond, they never reject
 //!
-//! To warp a rejection is an invitation to the next route, and what no route wants it answers in its
-//! own words. A rejected callback must not get there, so that both filters answer everything that comes
-//! to them: a rejection, another method than `POST`, a body that is too long. Their error type is
-//! [`Infallible`](std::convert::Infallible), with which warp does not let you put a route behind them
-//! that could never be reached; with a path in front they compose with `or`, `with`, `recover` and
-//! `boxed` like any other filter:
+//! To warp a rejection is an invitation to the next route, and what no route wants warp answers in its own
+//! words. A rejected callback must not get there, so both filters respond to everything that gets to them.
+//! Their error type is [`Infallible`](std::convert::Infallible), with which warp does not compile a route
+//! behind them that could never be reached; with a path in front they compose with `or`, `with`, `recover`
+//! and `boxed` like any other filter:
 //!
 //! ```
 //! use warp::Filter;
@@ -83,26 +105,43 @@
 //! # }
 //! ```
 //!
+//! # Responses
+//!
+//! The body of a success is `1`, that of a rejection its code and nothing else. The whole table is that of
+//! [`Verdict`]; in short: `401` without a right and fresh signature, `400` for what cannot be read, `422`
+//! for what is signed and no recording, `409` for a retry of what is still running, `500` and `503` for
+//! what ZEGOCLOUD should send again.
+//!
+//! # Shutdown
+//!
+//! Call [`Receiver::shutdown`] when the server is to stop, and wait for it, for example in the
+//! future of `graceful`: further callbacks are
+//! answered with `503`, and handlers that are running may finish.
+//!
 //! # What is checked and what is not
 //!
-//! See `zego-record-core` for the verification and `zego-record-receiver` for the guarantees. The body
-//! is read under the receiver's limit and deadline; `warp::body::content_length_limit` in front would
+//! `zego-record-core` documents the verification, `zego-record-receiver` the guarantees. The body is
+//! read under the receiver's limit and deadline; `warp::body::content_length_limit` in front would
 //! reject. A filter in front that takes the body, such as `warp::body::json`, leaves nothing to verify,
-//! and the callback is rejected.
+//! and the callback is rejected. warp waits for the headers of a request without a limit of time: put a
+//! proxy in front of a public port.
 //!
 //! # Features
 //!
-//! | feature | what it adds |
-//! |---|---|
-//! | `tracing` | spans and events of `zego-record-receiver` |
-//! | `metrics` | counters of `zego-record-receiver` through the `metrics` facade |
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tracing` | yes | spans and events: every success, duplicate, failure and rejection |
+//! | `metrics` | no | counters, a gauge and a histogram through the `metrics` facade |
 
-mod admit;
 mod filters;
+mod receive;
 mod reply;
 
 pub use filters::{record, verified};
 pub use reply::Ack;
-pub use zego_record_core::RecordCallback;
-pub use zego_record_receiver::{Delivery, HandlerError, Receiver};
-pub use zego_record_tower::{RecordLayer, RecordService};
+#[doc(no_inline)]
+pub use zego_record_core::*;
+#[doc(no_inline)]
+pub use zego_record_receiver::*;
+#[doc(no_inline)]
+pub use zego_record_tower::{RecordLayer, RecordService, ResponseBody};

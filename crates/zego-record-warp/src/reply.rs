@@ -1,25 +1,25 @@
-//! From an answer to a reply.
+//! From a reply to warp's response.
 
-use warp::Reply;
+use warp::Reply as _;
 use warp::reply::Response;
 use zego_record_core::Verdict;
-use zego_record_receiver::Answer;
+use zego_record_receiver::Reply;
 
-/// Turns an answer into a response, with its [`Verdict`] in the extensions.
-pub(crate) fn respond(answer: Answer) -> Response {
-    zego_record_tower::respond(answer)
-        .map(|_| answer.body())
+/// Converts a reply into a response, with its [`Verdict`] in the extensions.
+pub(crate) fn respond(reply: &Reply) -> Response {
+    zego_record_tower::respond(reply)
+        .map(|_| reply.body().to_vec())
         .into_response()
 }
 
-/// Answers `1`: the recording is taken care of, and ZEGOCLOUD will not send it again.
+/// The response `1`: the recording is taken care of, and ZEGOCLOUD will not send it again.
 ///
 /// Return it once the effect is done, not before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ack;
 
-impl Reply for Ack {
+impl warp::Reply for Ack {
     fn into_response(self) -> Response {
-        respond(Verdict::Handled.into())
+        respond(&Verdict::Handled.into())
     }
 }

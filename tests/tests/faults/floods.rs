@@ -4,7 +4,7 @@ use std::thread;
 
 use tokio::runtime::Builder;
 use zego_record_core::{CallbackSecret, Verdict, sign};
-use zego_record_receiver::{Answer, MemoryGuard};
+use zego_record_receiver::MemoryGuard;
 use zego_record_testkit::Signing;
 use zego_record_tests::{Connection, MOUNTS, SECRET, figures, now, receiver, request};
 
@@ -83,48 +83,57 @@ fn signed_requests_without_end_stay_inside_of_the_guards_bound() {
         const THREADS: usize = 2;
         let signed = number("FAULTS_SIGNED", 60_000);
         let guard = MemoryGuard::with_capacity(CAPACITY);
-        let receiver = receiver().memory_guard(guard).build().unwrap();
+        let receiver = receiver().guard(guard).build().unwrap();
         let secret = CallbackSecret::new(SECRET).unwrap();
-        let admit = |numbers: std::ops::Range<usize>| {
-            let runtime = Builder::new_current_thread().build().unwrap();
+        let verify = |numbers: std::ops::Range<usize>| {
+            let runtime = Builder::new_current_thread().enable_time().build().unwrap();
             for number in numbers {
                 let body = body(&secret, number, "genuine");
-                let rejected = runtime.block_on(receiver.admit(body.as_bytes())).err();
-                assert_eq!(rejected.map(Answer::kind), None, "request {number}");
+                let rejected = runtime
+                    .block_on(receiver.pipeline().verify(body.as_bytes()))
+                    .err();
+                assert_eq!(
+                    rejected.map(|rejection| rejection.verdict()),
+                    None,
+                    "request {number}"
+                );
             }
         };
-        let admit_all = |numbers: std::ops::Range<usize>| {
+        let verify_all = |numbers: std::ops::Range<usize>| {
             thread::scope(|scope| {
                 let share = numbers.len() / THREADS;
                 for begin in numbers.step_by(share) {
-                    scope.spawn(move || admit(begin..begin + share));
+                    scope.spawn(move || verify(begin..begin + share));
                 }
             });
         };
         let warm_up = 4 * CAPACITY;
-        admit_all(0..warm_up);
+        verify_all(0..warm_up);
         let before = resident_memory();
-        admit_all(warm_up..warm_up + signed);
+        verify_all(warm_up..warm_up + signed);
         let grown = resident_memory().saturating_sub(before);
         assert!(grown < NOISE, "grown by {grown} bytes");
 
         let counters = receiver.counters();
-        let kept = counters.accepted - counters.guard_evictions;
+        let kept = counters.verified - counters.guard_evictions;
         figures(
             "signed requests without end",
-            format_args!("{} admitted, {kept} remembered", counters.accepted),
+            format_args!("{} verified, {kept} remembered", counters.verified),
         );
-        assert_eq!(counters.accepted, (warm_up + signed) as u64);
+        assert_eq!(counters.verified, (warm_up + signed) as u64);
         // The guard consists of parts that fill independently, all of which are full by now.
         assert!(kept <= CAPACITY as u64, "{kept} remembered");
         assert!(kept >= CAPACITY as u64 / 2, "{kept} remembered");
 
         // What has just come is still bound.
         let last = body(&secret, warm_up + signed, "genuine");
-        assert!(receiver.admit(last.as_bytes()).await.is_ok());
+        assert!(receiver.pipeline().verify(last.as_bytes()).await.is_ok());
         let forged = last.replace("genuine", "forged");
-        let rejected = receiver.admit(forged.as_bytes()).await.err();
-        assert_eq!(rejected.map(Answer::kind), Some(Verdict::SignatureReused));
+        let rejected = receiver.pipeline().verify(forged.as_bytes()).await.err();
+        assert_eq!(
+            rejected.map(|rejection| rejection.verdict()),
+            Some(Verdict::SignatureReused)
+        );
     });
 }
 

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zego_record_core::Verdict;
-use zego_record_receiver::{Delivery, HandlerError};
+use zego_record_core::{Verdict, Verified};
+use zego_record_receiver::{Delivery, Outcome};
 use zego_record_testkit::SignedRequest;
 use zego_record_tests::{receiver, request, send};
 
@@ -104,11 +104,13 @@ async fn hold(open: &Open, number: usize) -> (Vec<SignedRequest>, Answers) {
 async fn settled_as(open: &Open, requests: &[SignedRequest]) -> Vec<Verdict> {
     let store = Arc::clone(&open.store);
     let another = receiver().store(store).build().unwrap();
-    let handler = |_: Delivery| async { Ok::<_, HandlerError>(()) };
+    let handler = |_: Delivery| async { Outcome::new(Ok(()), ()) };
     let mut verdicts = Vec::new();
     for request in requests {
-        let admitted = another.admit(request.body()).await.unwrap();
-        verdicts.push(another.deliver(admitted, handler).await.0.kind());
+        let Ok(Verified::Record(callback)) = another.pipeline().verify(request.body()).await else {
+            panic!("signed and fresh");
+        };
+        verdicts.push(another.pipeline().deliver(callback, handler).await.0);
     }
     verdicts
 }

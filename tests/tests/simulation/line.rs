@@ -45,12 +45,16 @@ impl DeliveryStore for Line {
         })
     }
 
-    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.world.store.purge()
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.world.store.purge(limit)
     }
 
     fn default_retention(&self) -> Duration {
         self.world.store.default_retention()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.world.store.evictions()
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use zego_record_core::{UnixSeconds, Verdict};
-use zego_record_receiver::{Clock, HandlerError, Receiver};
+use zego_record_core::{UnixSeconds, Verdict, Verified};
+use zego_record_receiver::{Clock, HandlerError, Outcome, Receiver};
 use zego_record_testkit::SignedRequest;
 use zego_record_tests::receiver;
 
@@ -116,14 +116,16 @@ impl Process {
         let timestamp: i64 = request.timestamp().parse().unwrap();
         let age = self.clock.now().get() - timestamp;
         reception.age.set(age).unwrap();
-        let verdict = match self.receiver.admit(request.body()).await {
-            Err(answer) => answer.kind(),
-            Ok(admitted) => {
+        let pipeline = self.receiver.pipeline();
+        let verdict = match pipeline.verify(request.body()).await {
+            Err(rejection) => rejection.verdict(),
+            Ok(Verified::Other(_)) => Verdict::Ignored,
+            Ok(Verified::Record(callback)) => {
                 let handler = {
                     let (world, reception) = (Arc::clone(&world), Arc::clone(&reception));
-                    move |_| handle(world, reception)
+                    move |_| async { Outcome::from(handle(world, reception).await) }
                 };
-                self.receiver.deliver(admitted, handler).await.0.kind()
+                pipeline.deliver(callback, handler).await.0
             }
         };
         self.life.while_alive(async {}).await;

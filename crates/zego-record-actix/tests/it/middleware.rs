@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use actix_web::body::BoxBody;
+use actix_web::error::InternalError;
 use actix_web::http::{Method, StatusCode};
-use actix_web::{App, HttpResponse, ResponseError, test, web};
-use zego_record_actix::{Delivery, Receiver, Record, RecordCallback, RecordMiddleware};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, HttpResponse, ResponseError, dev, test, web};
+use zego_record_actix::{
+    Ack, Delivery, HandlerError, Receiver, Record, RecordCallback, RecordMiddleware,
+};
 use zego_record_core::Verdict;
 
 use crate::support::{Reply, Runs, post, receiver, reply, request, signed, signed_event, verifier};
@@ -206,7 +212,7 @@ async fn the_extractor_takes_what_the_middleware_has_verified() {
     let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
 
     assert_eq!(answer, Reply::of(Verdict::Handled));
-    assert_eq!(receiver.counters().accepted, 1);
+    assert_eq!(receiver.counters().verified, 1);
 }
 
 /// actix panics when a request is cloned before it has come to the last scope with data.
@@ -253,4 +259,74 @@ impl ResponseError for Teapot {
     fn status_code(&self) -> StatusCode {
         StatusCode::IM_A_TEAPOT
     }
+}
+
+#[actix_web::test]
+async fn an_inner_error_that_renders_to_a_success_is_none() {
+    // An inner middleware, since a handler's errors are responses by the time that they come here.
+    let disguised = |request: dev::ServiceRequest, next: Next<BoxBody>| async move {
+        let runs = request.app_data::<web::Data<Runs>>().unwrap().clone();
+        if runs.count() == 1 {
+            let response = HttpResponse::Ok().body("1");
+            return Err(InternalError::from_response("disguised", response).into());
+        }
+        next.call(request).await
+    };
+    let runs = Runs::default();
+    let app = App::new().app_data(web::Data::new(runs.clone())).service(
+        web::resource("/zego/record")
+            .wrap(from_fn(disguised))
+            .wrap(RecordMiddleware::new(receiver()))
+            .route(web::post().to(HttpResponse::Ok)),
+    );
+    let app = test::init_service(app).await;
+    let body = signed("lesson-7");
+    let failed = reply(&app, post(body.clone()).to_request()).await;
+    assert_eq!((failed.status, failed.is_error), (500, true));
+    let retried = reply(&app, post(body).to_request()).await;
+    assert_eq!(retried, Reply::of(Verdict::Handled));
+    assert_eq!(runs.get(), 2);
+}
+
+#[actix_web::test]
+async fn behind_the_middleware_a_handler_can_discard_and_its_error_is_reported() {
+    async fn on_record(Record(recording): Record) -> Result<Ack, HandlerError> {
+        match recording.stream_alias() {
+            "unwanted" => Err(HandlerError::discard("a rehearsal")),
+            "broken" => Err(HandlerError::retry("the disk is full")),
+            _ => Ok(Ack),
+        }
+    }
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&errors);
+    let receiver = Receiver::builder(verifier())
+        .on_delivery(move |delivered| {
+            let error = delivered.error().map(ToString::to_string);
+            seen.lock().unwrap().push((delivered.verdict(), error));
+        })
+        .build()
+        .unwrap();
+    let app = App::new().service(
+        web::resource("/zego/record")
+            .wrap(RecordMiddleware::new(receiver))
+            .route(web::post().to(on_record)),
+    );
+    let app = test::init_service(app).await;
+    for (stream, status, body) in [
+        ("wanted", 200, "1"),
+        ("unwanted", 200, "1"),
+        ("broken", 500, "handler_failed"),
+    ] {
+        let answer = reply(&app, post(signed(stream)).to_request()).await;
+        assert_eq!((answer.status, &*answer.body), (status, body), "{stream}");
+    }
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        *errors.lock().unwrap(),
+        [
+            (Verdict::Handled, None),
+            (Verdict::Discarded, text("a rehearsal")),
+            (Verdict::HandlerFailed, text("the disk is full")),
+        ]
+    );
 }

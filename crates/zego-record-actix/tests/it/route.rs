@@ -143,3 +143,24 @@ fn counting(
         std::future::ready(Ok(()))
     }
 }
+
+#[actix_web::test]
+async fn a_handler_takes_app_data_before_the_callback() {
+    async fn on_record(
+        runs: web::Data<Runs>,
+        method: Method,
+        delivery: Delivery,
+    ) -> Result<(), HandlerError> {
+        assert_eq!((method, delivery.attempt()), (Method::POST, 1));
+        runs.count();
+        Ok(())
+    }
+    let runs = Runs::default();
+    let app = App::new()
+        .app_data(web::Data::new(runs.clone()))
+        .route("/zego/record", record(receiver(), on_record));
+    let app = test::init_service(app).await;
+    let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
+    assert_eq!(answer, Reply::of(Verdict::Handled));
+    assert_eq!(runs.get(), 1);
+}

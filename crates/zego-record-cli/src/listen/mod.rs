@@ -125,7 +125,7 @@ fn receiver(secrets: &[Secret], events: &Events) -> Result<Receiver, Error> {
     }
     let (rejections, ignored) = (events.clone(), events.clone());
     Receiver::builder(verifier.build().map_err(unusable)?)
-        .on_rejected(move |rejection| rejections.send(Event::rejected(rejection)))
+        .on_rejected(move |rejected| rejections.send(Event::rejected(rejected.rejection())))
         .on_ignored(move |event| ignored.send(Event::ignored(event)))
         .build()
         .map_err(unusable)

@@ -54,10 +54,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
         let first = self.delivery("first");
         self.expect("a new delivery may be run", &first, run(1))
             .await;
-        let other = Claim {
-            owner: owner(),
-            ..first
-        };
+        let other = by_another(&first);
         self.expect(
             "what is running is busy for others",
             &other,
@@ -75,10 +72,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             Settled::Applied,
         )
         .await;
-        let other = Claim {
-            owner: owner(),
-            ..claim.clone()
-        };
+        let other = by_another(&claim);
         for by in [&claim, &other] {
             self.expect("what is done stays done", by, ClaimOutcome::Done)
                 .await;
@@ -100,10 +94,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             Settled::Applied,
         )
         .await;
-        let second = Claim {
-            owner: owner(),
-            ..first
-        };
+        let second = by_another(&first);
         self.expect(
             "what has failed may be run again, and the epoch grows",
             &second,
@@ -117,10 +108,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             Settled::Applied,
         )
         .await;
-        let third = Claim {
-            owner: owner(),
-            ..second
-        };
+        let third = by_another(&second);
         self.expect("the epoch grows with every run", &third, run(3))
             .await;
     }
@@ -150,20 +138,15 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
 
     async fn changed(&self) {
         let first = self.delivery("one content");
-        let second = Claim {
-            event_id: first.event_id.clone(),
-            ..self.delivery("another content")
-        };
+        let mut second = self.delivery("another content");
+        second.event_id.clone_from(&first.event_id);
         self.expect(
             "the first delivery about a file is not changed",
             &first,
             run(1),
         )
         .await;
-        let changed = ClaimOutcome::Run(Lease {
-            epoch: 1,
-            changed: true,
-        });
+        let changed = ClaimOutcome::Run(Lease::new(1, true));
         self.expect(
             "the second delivery about a file is changed",
             &second,
@@ -172,10 +155,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
         .await;
         self.settle("it can fail", &second, Settlement::Failed, Settled::Applied)
             .await;
-        let changed = ClaimOutcome::Run(Lease {
-            epoch: 2,
-            changed: true,
-        });
+        let changed = ClaimOutcome::Run(Lease::new(2, true));
         self.expect("it is still changed when it is run again", &second, changed)
             .await;
     }
@@ -205,10 +185,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
 
     async fn leases_run_out<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
         let lost = self.running("crashed").await;
-        let next = Claim {
-            owner: owner(),
-            ..lost
-        };
+        let next = by_another(&lost);
         self.expect("a lease keeps others away", &next, ClaimOutcome::Busy)
             .await;
         pass(LEASE * 2).await;
@@ -226,10 +203,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
 
     async fn extended_lease<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
         let claim = self.running("extended").await;
-        let longer = Claim {
-            lease: LONG,
-            ..claim.clone()
-        };
+        let longer = claim.clone().with_lease(LONG);
         self.settle(
             "an owner can extend its lease",
             &longer,
@@ -238,10 +212,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
         )
         .await;
         pass(LEASE * 2).await;
-        let other = Claim {
-            owner: owner(),
-            ..claim
-        };
+        let other = by_another(&claim);
         self.expect(
             "an extended lease keeps others away",
             &other,
@@ -253,11 +224,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
     async fn stale_owner_is_harmless<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
         let stale = self.running("stale").await;
         pass(LEASE * 2).await;
-        let heir = Claim {
-            owner: owner(),
-            lease: LONG,
-            ..stale.clone()
-        };
+        let heir = by_another(&stale).with_lease(LONG);
         self.expect("a lease that has run out can be taken over", &heir, run(2))
             .await;
         for settlement in [Settlement::Failed, Settlement::Extend] {
@@ -269,10 +236,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             )
             .await;
         }
-        let third = Claim {
-            owner: owner(),
-            ..heir.clone()
-        };
+        let third = by_another(&heir);
         self.expect(
             "a stale owner's failure frees nothing",
             &third,
@@ -298,10 +262,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
     }
 
     async fn records_expire<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
-        let claim = Claim {
-            retention: RETENTION,
-            ..self.delivery("expires")
-        };
+        let claim = self.delivery("expires").with_retention(RETENTION);
         self.expect("a new delivery may be run", &claim, run(1))
             .await;
         self.settle("it is done", &claim, Settlement::Done, Settled::Applied)
@@ -314,24 +275,15 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
         )
         .await;
         pass(RETENTION).await;
-        answered("purge", self.store.purge().await);
-        let again = Claim {
-            owner: owner(),
-            ..claim
-        };
+        answered("purge", self.store.purge(1_000).await);
+        let again = by_another(&claim);
         self.expect("when its retention is over, it is new", &again, run(1))
             .await;
     }
 
     async fn race(&self, claim: &Claim) -> Vec<ClaimOutcome> {
         race((0..RACERS).map(|_| {
-            let (store, claim) = (
-                Arc::clone(&self.store),
-                Claim {
-                    owner: owner(),
-                    ..claim.clone()
-                },
-            );
+            let (store, claim) = (Arc::clone(&self.store), by_another(&claim));
             async move { answered("claim", store.claim(&claim).await) }
         }))
         .await
@@ -362,21 +314,21 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
         let mut key = [0; 32];
         let mut rng = fastrand::Rng::with_seed(self.run ^ name.bytes().fold(7, hash));
         rng.fill(&mut key);
-        Claim {
-            key: DeliveryKey::from_bytes(key),
-            event_id: format!("{name} of conformance run {}", self.run),
-            owner: owner(),
-            lease: LEASE,
-            retention: LONG,
-        }
+        let event_id = format!("{name} of conformance run {}", self.run);
+        Claim::new(DeliveryKey::from_bytes(key), event_id, owner())
+            .with_lease(LEASE)
+            .with_retention(LONG)
     }
 }
 
+fn by_another(claim: &Claim) -> Claim {
+    let mut other = claim.clone();
+    other.owner = owner();
+    other
+}
+
 fn run(epoch: u32) -> ClaimOutcome {
-    ClaimOutcome::Run(Lease {
-        epoch,
-        changed: false,
-    })
+    ClaimOutcome::Run(Lease::new(epoch, false))
 }
 
 fn owner() -> Owner {

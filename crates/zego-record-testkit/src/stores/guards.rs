@@ -1,12 +1,13 @@
 //! The suite for replay guards.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
-use zego_record_core::UnixSeconds;
 use zego_record_receiver::{Binding, ReplayCheck, ReplayGuard};
 
 use super::{RACERS, RACES, answered, race};
+
+const KEEP_FOR: Duration = Duration::from_secs(660);
 
 /// Runs a guard through everything that a receiver relies on: the first content of a signature is
 /// bound, the same may come again, another is told, and a race has one first.
@@ -19,10 +20,8 @@ where
     G: ReplayGuard + ?Sized + 'static,
 {
     let first = check();
-    let other = ReplayCheck {
-        content: [0xaa; 16],
-        ..first
-    };
+    let mut other = first;
+    other.content = [0xaa; 16];
     expect("a new signature is first", &*guard, first, Binding::First).await;
     expect(
         "the same content may come again",
@@ -71,10 +70,8 @@ where
             let guard = Arc::clone(&guard);
             let content = [u8::try_from(racer).unwrap_or(u8::MAX); 16];
             async move {
-                let check = ReplayCheck {
-                    content,
-                    ..contested
-                };
+                let mut check = contested;
+                check.content = content;
                 answered("bind", guard.bind(&check).await)
             }
         }))
@@ -107,13 +104,7 @@ async fn expect<G: ReplayGuard + ?Sized>(
 }
 
 fn check() -> ReplayCheck {
-    let now = UnixSeconds::from(SystemTime::now());
     let mut signature = [0; 20];
     fastrand::Rng::new().fill(&mut signature);
-    ReplayCheck {
-        signature,
-        content: [0x55; 16],
-        now,
-        keep_until: UnixSeconds::new(now.get().saturating_add(360)),
-    }
+    ReplayCheck::new(signature, [0x55; 16], KEEP_FOR)
 }

@@ -53,7 +53,7 @@ async fn the_filter_takes_what_the_layer_has_verified() {
     assert_eq!(answer, Answer::of(Verdict::Unsigned));
     assert_eq!(runs.get(), 1);
     // By the layer, not once more by the filter.
-    assert_eq!(receiver.counters().accepted, 2);
+    assert_eq!(receiver.counters().verified, 2);
 }
 
 #[tokio::test]

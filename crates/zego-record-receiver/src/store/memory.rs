@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use zego_record_core::DeliveryKey;
 
-use crate::clock::{Clock, SystemClock};
-use crate::report::gauge;
-use crate::state::{DeliveryRecord, DeliveryState};
-use crate::store::{
+use super::contract::{
     BoxFuture, Claim, ClaimOutcome, DeliveryStore, Settled, Settlement, StoreError,
 };
+use super::state::{DeliveryRecord, DeliveryState};
+use crate::clock::{Clock, SystemClock};
 use crate::sync::{Mutex, MutexGuard};
 
 const DEFAULT_CAPACITY: usize = 65_536;
@@ -48,8 +47,8 @@ struct Shard {
     entries: HashMap<DeliveryKey, Entry>,
     /// How many deliveries about a file are known, by the hash of its event id.
     about: HashMap<u64, u32>,
-    /// What is done or failed, in the order in which it became so. Retention is the same for all, so
-    /// this is also the order in which they expire. A turn that is not its entry's any more is skipped.
+    /// What is done or failed, in the order in which it became so, which is the order in which it expires
+    /// as long as all claims have the same retention. A turn that is not its entry's any more is skipped.
     finished: VecDeque<(u64, DeliveryKey)>,
     next_turn: u64,
     evictions: u64,
@@ -68,7 +67,7 @@ impl MemoryStore {
         Self::with_capacity(DEFAULT_CAPACITY)
     }
 
-    /// A store for so many deliveries, at least one.
+    /// A store for `capacity` deliveries, at least one.
     pub fn with_capacity(capacity: usize) -> Self {
         let shards = capacity.div_ceil(SHARD_CAPACITY).max(1);
         Self {
@@ -178,14 +177,15 @@ impl DeliveryStore for MemoryStore {
         Box::pin(async move { Ok(self.settle_now(claim, settlement)) })
     }
 
-    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async {
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
             let now = self.clock.monotonic();
-            let purge = |mut shard: MutexGuard<'_, Shard>| {
-                shard.remove_expired(now, usize::MAX)
-                    + shard.remove_running_if(|record| record.is_forgotten(now))
-            };
-            Ok(self.shards().map(purge).sum::<usize>() as u64)
+            let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
+            for mut shard in self.shards() {
+                left -= shard.remove_expired(now, left);
+                left -= shard.remove_running_if(left, |record| record.is_forgotten(now));
+            }
+            Ok(u64::from(limit) - left as u64)
         })
     }
 
@@ -262,13 +262,15 @@ impl Shard {
         removed
     }
 
-    /// Removes the deliveries whose handler was started and never settled, for which this holds.
-    fn remove_running_if(&mut self, goes: impl Fn(&DeliveryRecord) -> bool) -> usize {
+    /// Removes at most `most` deliveries whose handler was started and never settled, for which this
+    /// holds.
+    fn remove_running_if(&mut self, most: usize, goes: impl Fn(&DeliveryRecord) -> bool) -> usize {
         let going: Vec<DeliveryKey> = self
             .entries
             .iter()
             .filter(|(_, entry)| entry.turn == 0 && goes(&entry.record))
             .map(|(key, _)| *key)
+            .take(most)
             .collect();
         going.iter().for_each(|key| self.remove(*key));
         going.len()
@@ -282,11 +284,10 @@ impl Shard {
         if let Some(key) = self.first_finished() {
             self.remove(key);
             self.evictions += 1;
-            gauge::count(gauge::Event::StoreEviction);
             return true;
         }
         // A lease that has run out belongs to a task that is gone.
-        self.remove_running_if(|record| !record.is_running(now)) > 0
+        self.remove_running_if(usize::MAX, |record| !record.is_running(now)) > 0
     }
 }
 

@@ -1,8 +1,8 @@
-//! The life of a delivery as pure functions; every store does the same, in its own language.
+//! The states of a delivery as pure functions; every store does the same, in its own language.
 
 use std::time::Duration;
 
-use crate::store::{Claim, ClaimOutcome, Lease, Owner, Settled, Settlement};
+use super::contract::{Claim, ClaimOutcome, Lease, Owner, Settled, Settlement};
 
 /// What a store knows of a delivery. Times are on the store's clock, as durations since some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryRecord {
-    /// Decides a claim: what becomes of the record, and the answer. `changed` says whether the store
+    /// Decides a claim: the new record, and the result. `changed` is whether the store
     /// knows another delivery about the same file; it matters only for a record that is new.
     pub fn claim(
         record: Option<Self>,
@@ -59,7 +59,7 @@ impl DeliveryRecord {
         }
     }
 
-    /// Decides a settlement: what becomes of the record, and the answer.
+    /// Decides a settlement: the new record, and the result.
     pub fn settle(
         record: Option<Self>,
         claim: &Claim,
@@ -131,6 +131,6 @@ impl DeliveryRecord {
             changed,
             expires: lease_ends.saturating_add(claim.retention),
         };
-        (Some(record), ClaimOutcome::Run(Lease { epoch, changed }))
+        (Some(record), ClaimOutcome::Run(Lease::new(epoch, changed)))
     }
 }

@@ -1,4 +1,4 @@
-//! What a delivery store has to do.
+//! What a delivery store is asked to do.
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +11,8 @@ use zego_record_core::DeliveryKey;
 /// The futures that stores and guards return, boxed so that the traits can be used as `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Remembers which deliveries are running, done or failed.
+/// Remembers which deliveries are running, done or failed: deduplication by delivery key, the
+/// idempotency key of a callback.
 ///
 /// ```text
 /// absent --claim--> running(owner, epoch, lease) --done--> done, until it expires
@@ -20,37 +21,37 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///                     \--late owner: done --> done; failed --> nothing
 /// ```
 ///
-/// Everything that a receiver promises rests on two rules for an implementation:
+/// Every promise of a receiver rests on two rules for an implementation:
 ///
-/// * `claim` and `settle` are each **one atomic step in the store**, on the store's own clock. Whoever
-///   reads first and writes then lets two handlers run at once.
-/// * Once a delivery is done, no claim may answer anything else than [`Done`](ClaimOutcome::Done)
-///   until it expires.
+/// * `claim` and `settle` are each **one atomic step in the store**, on the store's own clock. A store
+///   that reads first and writes later lets two handlers run at once.
+/// * Once a delivery is done, every claim returns [`Done`](ClaimOutcome::Done) until it expires.
 ///
 /// [`DeliveryRecord`](crate::DeliveryRecord) has the transitions as pure functions, and
 /// `zego-record-testkit` has a conformance suite that every implementation should pass.
+///
+/// A store that panics counts as one that is unavailable.
 pub trait DeliveryStore: fmt::Debug + Send + Sync {
     /// Asks for the right to run the handler.
     fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ClaimOutcome, StoreError>>;
 
-    /// Says what became of a claim that was answered with [`Run`](ClaimOutcome::Run).
+    /// Records the outcome of a claim that returned [`Run`](ClaimOutcome::Run).
     fn settle<'a>(
         &'a self,
         claim: &'a Claim,
         settlement: Settlement,
     ) -> BoxFuture<'a, Result<Settled, StoreError>>;
 
-    /// Removes what has expired, and says how many deliveries that were. A receiver never calls it: a
-    /// store either does without or wants to be called now and then.
-    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>>;
+    /// Removes deliveries that have expired, `limit` at most, and returns how many it removed. A
+    /// delivery that is running is never removed before its lease has ended. The receiver calls it
+    /// about once a minute, and again at once as long as it returns `limit`.
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// How long a finished delivery is kept unless the receiver is told otherwise.
+    /// How long a finished delivery is kept unless the receiver is configured otherwise.
     fn default_retention(&self) -> Duration;
 
-    /// How many finished deliveries had to go before they expired, since there was no room.
-    fn evictions(&self) -> u64 {
-        0
-    }
+    /// How many finished deliveries were removed before they expired, for lack of room.
+    fn evictions(&self) -> u64;
 }
 
 /// For a store that others hold as well.
@@ -67,8 +68,8 @@ impl<T: DeliveryStore + ?Sized> DeliveryStore for Arc<T> {
         (**self).settle(claim, settlement)
     }
 
-    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
-        (**self).purge()
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        (**self).purge(limit)
     }
 
     fn default_retention(&self) -> Duration {
@@ -80,20 +81,48 @@ impl<T: DeliveryStore + ?Sized> DeliveryStore for Arc<T> {
     }
 }
 
-/// A wish to run the handler for a delivery.
+/// A request to run the handler for a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Claim {
-    /// What makes two callbacks the same delivery.
+    /// Which delivery.
     pub key: DeliveryKey,
-    /// The recorded file, which several deliveries may be about: the store says in
+    /// The recorded file. Several deliveries may be about one file: the store returns in
     /// [`Lease::changed`] whether it knows another one.
     pub event_id: String,
     /// Who claims.
     pub owner: Owner,
-    /// How long the owner may stay silent before somebody else may run the handler.
+    /// How long the owner may be silent before another one may run the handler.
     pub lease: Duration,
-    /// How long the delivery is kept after it is done or failed.
+    /// How long the delivery is kept once it is done or failed.
     pub retention: Duration,
+}
+
+impl Claim {
+    /// A claim with a lease of 10 seconds and a retention of 24 hours.
+    pub fn new(key: DeliveryKey, event_id: impl Into<String>, owner: Owner) -> Self {
+        Self {
+            key,
+            event_id: event_id.into(),
+            owner,
+            lease: Duration::from_secs(10),
+            retention: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+
+    /// The same claim with another lease.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// The same claim with another retention.
+    #[must_use]
+    pub fn with_retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
 }
 
 /// One attempt to handle one delivery, unique among all receivers that share a store.
@@ -112,67 +141,76 @@ impl Owner {
     }
 }
 
-/// The answer to a claim.
+/// The result of a claim. Exhaustive by decision: a receiver must have an answer to each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// Run the handler. A claim that is repeated by the same owner, because the first answer was lost,
-    /// is answered so too.
+    /// Run the handler. A claim that the same owner repeats, since the first result was lost, returns
+    /// this again.
     Run(Lease),
-    /// Somebody else runs the handler.
+    /// Another owner runs the handler.
     Busy,
     /// The delivery is done.
     Done,
-    /// The store has room for nothing but what is running.
+    /// The store has no room left but for what is running.
     Full,
 }
 
 /// The right to run the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lease {
-    /// The how manieth run of this delivery it is, from 1.
+    /// Which run of this delivery's handler it is, from 1.
     pub epoch: u32,
     /// Whether the store knows another delivery about the same recorded file.
     pub changed: bool,
 }
 
-/// What became of a claim.
+impl Lease {
+    /// A lease for this run.
+    pub const fn new(epoch: u32, changed: bool) -> Self {
+        Self { epoch, changed }
+    }
+}
+
+/// The outcome of a claim, for [`DeliveryStore::settle`]. Exhaustive by decision: a store must know
+/// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// The effect is done. It is true whoever says so, also after the lease was lost.
+    /// The effect is done. Every owner may record this, also one that has lost its lease.
     Done,
-    /// It has failed and may be tried again. Only the owner that still has the lease can say so.
+    /// The handler has failed and may be run again. Only the owner that holds the lease can record it.
     Failed,
-    /// The handler runs on: the lease starts anew. Only the owner that still has it can say so.
+    /// The handler is still running: the lease starts anew. Only the owner that holds it can do so.
     Extend,
 }
 
-/// The answer to a settlement.
+/// The result of a settlement. Exhaustive by decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It is written.
+    /// It is recorded.
     Applied,
-    /// Another owner has the delivery, or it is done; nothing was changed.
+    /// Another owner has the delivery, or it is done already; nothing was changed.
     Stale,
 }
 
-/// Why a store or a guard could not answer.
+/// Why a store or a guard has failed.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What kind of trouble a store is in.
+/// What kind of failure a [`StoreError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// It cannot be reached, or has turned the request down; trying again may help.
+    /// It cannot be reached, or has rejected the request; trying again may help.
     Unavailable,
-    /// It did not answer in time; whether it has done what was asked is unknown.
+    /// It did not answer in time; whether the request was carried out is unknown.
     Timeout,
     /// It holds something that it did not write.
     Corrupt,
-    /// It is set up wrongly: a table is missing, a permission, a version.
+    /// It is configured wrongly: a table or a permission is missing, or a version does not fit.
     Config,
 }
 
@@ -185,13 +223,13 @@ impl StoreError {
         }
     }
 
-    /// What kind of trouble it is.
+    /// What kind of failure it is.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
     /// Whether the same request may succeed a moment later.
-    pub(crate) fn is_passing(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         matches!(
             self.kind,
             StoreErrorKind::Unavailable | StoreErrorKind::Timeout
@@ -212,7 +250,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Unavailable => "the store cannot be reached",
             StoreErrorKind::Timeout => "the store did not answer in time",
             StoreErrorKind::Corrupt => "the store holds something that it did not write",
-            StoreErrorKind::Config => "the store is set up wrongly",
+            StoreErrorKind::Config => "the store is configured wrongly",
         })
     }
 }

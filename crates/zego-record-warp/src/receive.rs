@@ -1,21 +1,24 @@
 //! From a request to a verified callback.
 
 use std::convert::Infallible;
-use std::pin::pin;
 
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method};
 use warp::{Buf, Filter, Stream};
-use zego_record_receiver::{Admitted, Answer, Receiver};
+use zego_record_core::{Rejection, Verified};
+use zego_record_receiver::Receiver;
 
-/// Reads and verifies a request. A rejection is extracted as well: as a rejection it would let another
-/// route answer.
-pub(crate) fn admit(
+/// Reads and verifies a request. A rejection is extracted as well: as warp's own rejection it would let
+/// another route answer.
+pub(crate) fn receive(
     receiver: Receiver,
-) -> impl Filter<Extract = (Result<Admitted, Answer>,), Error = Infallible> + Clone + Send + Sync + 'static
-{
+) -> impl Filter<Extract = (Result<Verified, Rejection>,), Error = Infallible>
++ Clone
++ Send
++ Sync
++ 'static {
     // A filter before this one may have taken the body, which warp logs as an error. There is nothing
-    // to read then, and the answer is that to an empty body.
+    // to read then, and the response is that to an empty body.
     let body = warp::body::stream()
         .map(Some)
         .or_else(|_| async { Ok::<_, Infallible>((None,)) });
@@ -33,17 +36,15 @@ async fn read_and_verify<B: Buf, E>(
     method: &Method,
     headers: &HeaderMap,
     body: Option<impl Stream<Item = Result<B, E>>>,
-) -> Result<Admitted, Answer> {
-    receiver.check_method(*method == Method::POST)?;
+) -> Result<Verified, Rejection> {
+    let pipeline = receiver.pipeline();
     let Some(body) = body else {
-        return receiver.admit(b"").await;
+        pipeline.check_method(method.as_str())?;
+        return pipeline.verify(b"").await;
     };
-    let announced = headers
+    let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    let mut body = pin!(body);
-    let body = receiver
-        .read_body(announced, |context| body.as_mut().poll_next(context))
-        .await?;
-    receiver.admit(&body).await
+    let received = pipeline.receive(method.as_str(), declared, body).await;
+    received.map(|(_, verified)| verified)
 }

@@ -1,0 +1,99 @@
+//! Claims a delivery.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zego_record_core::Verdict;
+
+use crate::builder::StoreFailure;
+use crate::receiver::Inner;
+use crate::store::{Claim, ClaimOutcome, Lease, Settled, Settlement};
+use crate::telemetry::Count;
+
+/// If the claim has taken longer than this, the lease starts anew, so that it outlives the handler.
+const SLOW_CLAIM: Duration = Duration::from_secs(1);
+
+/// The right to run the handler.
+pub(super) struct Claimed {
+    /// `None` to run without deduplication.
+    pub(super) lease: Option<Lease>,
+    /// When the lease ends at the earliest, whatever time the request to the store has taken.
+    pub(super) lease_ends: Instant,
+}
+
+impl Inner {
+    /// Claims a delivery, or returns the verdict if the handler is not to run.
+    pub(super) async fn claim(&self, claim: &Claim) -> Result<Claimed, Verdict> {
+        let claimed = self.ask_for_lease(claim).await;
+        // Only now, since it may have become pending while the store was asked.
+        if !self.pending.contains(&claim.key) {
+            return claimed;
+        }
+        if let Ok(Claimed { lease: Some(_), .. }) = claimed {
+            // The store can be reached again. Not using the lease would keep other processes waiting.
+            let done = self.store.settle(claim, Settlement::Done);
+            if let Err(error) = done.await {
+                self.telemetry.store_failed(&error);
+            }
+        }
+        Err(Verdict::Duplicate)
+    }
+
+    async fn ask_for_lease(&self, claim: &Claim) -> Result<Claimed, Verdict> {
+        let (asked, begin) = (Instant::now(), self.config.clock.monotonic());
+        let lease = match self.store.claim(claim).await {
+            Ok(ClaimOutcome::Run(lease)) => lease,
+            Ok(ClaimOutcome::Busy) => return Err(Verdict::InProgress),
+            Ok(ClaimOutcome::Done) => return Err(Verdict::Duplicate),
+            Ok(ClaimOutcome::Full) => return Err(Verdict::Busy),
+            Err(error) => {
+                self.telemetry.store_failed(&error);
+                return match self.config.store_failure {
+                    StoreFailure::Reject => Err(Verdict::StoreUnavailable),
+                    StoreFailure::RunWithoutDeduplication => {
+                        self.telemetry.count(Count::RunWithoutDeduplication, 1);
+                        Ok(Claimed::new(None, Instant::now(), claim.lease))
+                    }
+                };
+            }
+        };
+        if self.is_slow(begin) {
+            self.extend(claim, lease).await
+        } else {
+            Ok(Claimed::new(Some(lease), asked, claim.lease))
+        }
+    }
+
+    /// Lets a lease start anew that a slow claim has used up in part.
+    async fn extend(&self, claim: &Claim, lease: Lease) -> Result<Claimed, Verdict> {
+        let (asked, begin) = (Instant::now(), self.config.clock.monotonic());
+        match self.store.settle(claim, Settlement::Extend).await {
+            Ok(Settled::Applied) if !self.is_slow(begin) => {
+                Ok(Claimed::new(Some(lease), asked, claim.lease))
+            }
+            Ok(Settled::Stale) => Err(Verdict::InProgress),
+            Ok(Settled::Applied) | Err(_) => {
+                // A store that is this slow gives leases that may end before the handler does. What
+                // cannot be given back ends by itself.
+                if let Err(error) = self.store.settle(claim, Settlement::Failed).await {
+                    self.telemetry.store_failed(&error);
+                }
+                Err(Verdict::StoreUnavailable)
+            }
+        }
+    }
+
+    /// Whether a request to the store that began then took too long for its lease to be good.
+    fn is_slow(&self, begin: Duration) -> bool {
+        self.config.clock.monotonic().saturating_sub(begin) > SLOW_CLAIM
+    }
+}
+
+impl Claimed {
+    fn new(lease: Option<Lease>, asked: Instant, length: Duration) -> Self {
+        Self {
+            lease,
+            lease_ends: asked + length,
+        }
+    }
+}

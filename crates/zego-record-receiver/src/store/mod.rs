@@ -1,0 +1,15 @@
+//! Where deliveries are remembered: the contract of a store, its transitions as pure functions, and the
+//! store that comes with a receiver.
+
+mod client;
+mod contract;
+mod memory;
+mod state;
+
+pub(crate) use client::{StoreClient, call};
+pub use contract::{
+    BoxFuture, Claim, ClaimOutcome, DeliveryStore, Lease, Owner, Settled, Settlement, StoreError,
+    StoreErrorKind,
+};
+pub use memory::MemoryStore;
+pub use state::{DeliveryRecord, DeliveryState};
