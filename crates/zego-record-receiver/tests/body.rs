@@ -5,13 +5,38 @@
 mod common;
 
 use std::collections::VecDeque;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{builder, receiver};
+use futures_core::Stream;
 use zego_record_core::Verdict;
 use zego_record_receiver::Receiver;
+
+/// A body that answers every poll by a function.
+struct Chunks<F>(F);
+
+impl<F, B, E> Stream for Chunks<F>
+where
+    F: FnMut() -> Poll<Option<Result<B, E>>> + Unpin,
+{
+    type Item = Result<B, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        (self.0)()
+    }
+}
+
+async fn read_polled(
+    receiver: &Receiver,
+    declared: Option<u64>,
+    next: impl FnMut() -> Poll<Option<Result<Bytes, ()>>> + Unpin,
+) -> Result<Bytes, Verdict> {
+    let body = receiver.pipeline().read_body(declared, Chunks(next)).await;
+    body.map_err(|rejection| rejection.verdict())
+}
 
 async fn read(
     receiver: &Receiver,
@@ -22,15 +47,14 @@ async fn read(
         .iter()
         .map(|chunk| Bytes::copy_from_slice(chunk))
         .collect();
-    let next = |_: &mut std::task::Context<'_>| Poll::Ready(chunks.pop_front().map(Ok::<_, ()>));
-    receiver
-        .read_body(declared, next)
-        .await
-        .map_err(|answer| answer.kind())
+    read_polled(receiver, declared, || {
+        Poll::Ready(chunks.pop_front().map(Ok))
+    })
+    .await
 }
 
 #[tokio::test]
-async fn a_body_comes_together_from_its_chunks() {
+async fn a_body_is_joined_from_its_chunks() {
     let receiver = receiver();
     let rows: [&[&[u8]]; 5] = [
         &[],
@@ -56,7 +80,7 @@ async fn a_body_comes_together_from_its_chunks() {
 }
 
 #[tokio::test]
-async fn the_limit_is_inclusive_and_what_is_beyond_is_not_read() {
+async fn the_limit_is_inclusive_and_nothing_beyond_it_is_read() {
     let receiver = builder().body_limit(4).build().unwrap();
     assert_eq!(
         read(&receiver, Some(4), &[b"ab", b"cd"]).await.unwrap(),
@@ -70,13 +94,8 @@ async fn the_limit_is_inclusive_and_what_is_beyond_is_not_read() {
         read(&receiver, None, &[b"abcde"]).await,
         Err(Verdict::BodyTooLarge)
     );
-    let unread = receiver.read_body(Some(5), |_| -> Poll<Option<Result<Bytes, ()>>> {
-        panic!("was read")
-    });
-    assert_eq!(
-        unread.await.map_err(|answer| answer.kind()),
-        Err(Verdict::BodyTooLarge)
-    );
+    let unread = read_polled(&receiver, Some(5), || panic!("was read")).await;
+    assert_eq!(unread, Err(Verdict::BodyTooLarge));
     assert_eq!(
         read(&receiver, Some(u64::MAX), &[]).await,
         Err(Verdict::BodyTooLarge)
@@ -84,36 +103,27 @@ async fn the_limit_is_inclusive_and_what_is_beyond_is_not_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_stalls_is_given_up_after_the_deadline() {
+async fn a_body_that_stalls_is_rejected_after_the_deadline() {
     let receiver = receiver();
     let begin = tokio::time::Instant::now();
-    let stalled = receiver.read_body(None, |_| Poll::<Option<Result<Bytes, ()>>>::Pending);
-    assert_eq!(
-        stalled.await.map_err(|answer| answer.kind()),
-        Err(Verdict::BodyTimeout)
-    );
+    let stalled = read_polled(&receiver, None, || Poll::Pending).await;
+    assert_eq!(stalled, Err(Verdict::BodyTimeout));
     assert_eq!(begin.elapsed(), Duration::from_secs(5));
 }
 
 #[tokio::test]
-async fn a_body_of_endless_empty_chunks_is_given_up_as_well() {
+async fn a_body_of_endless_empty_chunks_is_rejected_after_the_deadline() {
     let receiver = builder()
         .body_deadline(Duration::from_millis(20))
         .build()
         .unwrap();
-    let endless = receiver.read_body(None, |_| Poll::Ready(Some(Ok::<_, ()>(Bytes::new()))));
-    assert_eq!(
-        endless.await.map_err(|answer| answer.kind()),
-        Err(Verdict::BodyTimeout)
-    );
+    let endless = read_polled(&receiver, None, || Poll::Ready(Some(Ok(Bytes::new())))).await;
+    assert_eq!(endless, Err(Verdict::BodyTimeout));
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_malformed() {
     let receiver = receiver();
-    let broken = receiver.read_body(None, |_| Poll::Ready(Some(Err::<Bytes, _>(()))));
-    assert_eq!(
-        broken.await.map_err(|answer| answer.kind()),
-        Err(Verdict::Malformed)
-    );
+    let broken = read_polled(&receiver, None, || Poll::Ready(Some(Err(())))).await;
+    assert_eq!(broken, Err(Verdict::Malformed));
 }

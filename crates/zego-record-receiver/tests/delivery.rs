@@ -8,7 +8,9 @@ use std::panic::panic_any;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Held, Runs, SECRET, builder, kind, now, receive, receive_counted, receiver, request};
+use common::{
+    Held, Runs, SECRET, builder, now, receive, receive_counted, receiver, request, verify,
+};
 use tokio::sync::oneshot;
 use zego_record_core::{Vendor, Verdict, WireForm};
 use zego_record_receiver::{HandlerError, MemoryStore, Receiver};
@@ -80,7 +82,7 @@ async fn two_formats_of_one_recording_are_two_deliveries() {
 }
 
 #[tokio::test]
-async fn other_content_about_the_same_file_is_handled_and_said_to_be_changed() {
+async fn other_content_about_the_same_file_is_handled_and_marked_as_changed() {
     let receiver = receiver();
     let seen = Arc::new(Mutex::new(Vec::new()));
     for end_time in ["1760001800", "1760001801", "1760001800"] {
@@ -257,7 +259,7 @@ async fn forty_identical_requests_at_once_run_the_handler_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_does_not_stop_the_handler() {
+async fn a_client_that_disconnects_does_not_stop_the_handler() {
     let (receiver, request, held, runs) = (receiver(), request("a"), Held::new(), Runs::default());
     let waiting = tokio::spawn({
         let (receiver, request, held) = (receiver.clone(), request.clone(), held.clone());
@@ -324,7 +326,7 @@ fn after_a_crash_the_delivery_is_free_when_the_lease_is_over() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_callbacks_are_put_off() {
+async fn callbacks_beyond_the_limit_are_answered_busy() {
     let receiver = builder().max_in_flight(1).build().unwrap();
     let (held, runs) = (Held::new(), Runs::default());
     let first = tokio::spawn({
@@ -345,7 +347,7 @@ async fn beyond_the_limit_callbacks_are_put_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_for_handlers_and_lets_none_in() {
+async fn a_shutdown_waits_for_handlers_and_starts_none() {
     let (receiver, held) = (receiver(), Held::new());
     let running = tokio::spawn({
         let (receiver, held) = (receiver.clone(), held.clone());
@@ -367,7 +369,7 @@ async fn a_shutdown_waits_for_handlers_and_lets_none_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_settles_what_does_not_end_so_that_another_process_can_run_it() {
+async fn a_shutdown_settles_unfinished_handlers_so_that_another_process_can_run_them() {
     let store = Arc::new(MemoryStore::new());
     let build = || builder().store(Arc::clone(&store)).build().unwrap();
     let (receiver, held, request) = (build(), Held::new(), request("a"));
@@ -385,18 +387,18 @@ async fn a_shutdown_settles_what_does_not_end_so_that_another_process_can_run_it
 }
 
 #[tokio::test]
-async fn nothing_signed_is_admitted_twice_under_another_content() {
+async fn no_signature_is_verified_twice_with_different_content() {
     let receiver = receiver();
     let request: SignedRequest = request("a");
-    assert_eq!(kind(receiver.admit(request.body()).await), None);
+    assert_eq!(verify(&receiver, request.body()).await.err(), None);
     assert_eq!(
-        kind(receiver.admit(request.body()).await),
+        verify(&receiver, request.body()).await.err(),
         None,
         "the same content may come again"
     );
     let tampered = request.tampered(|builder| builder.field("stream_alias", "b"));
     assert_eq!(
-        kind(receiver.admit(tampered.body()).await),
+        verify(&receiver, tampered.body()).await.err(),
         Some(Verdict::SignatureReused)
     );
 }

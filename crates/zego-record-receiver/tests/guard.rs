@@ -7,28 +7,26 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use common::{SECRET, builder, kind, now, receiver, request};
+use common::{SECRET, builder, now, receiver, request, verify};
 use zego_record_core::{UnixSeconds, Verdict};
 use zego_record_receiver::{
-    Binding, BoxFuture, GuardMode, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, StoreError,
-    StoreErrorKind,
+    Binding, BoxFuture, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, ReplayProtection,
+    StoreError, StoreErrorKind,
 };
-use zego_record_testkit::RequestBuilder;
+use zego_record_testkit::{ManualClock, RequestBuilder};
 
-fn check(signature: u32, content: u8, now: i64) -> ReplayCheck {
+const KEEP_FOR: Duration = Duration::from_secs(360);
+
+fn check(signature: u32, content: u8) -> ReplayCheck {
     let mut bytes = [0; 20];
     bytes[..4].copy_from_slice(&signature.to_le_bytes());
-    ReplayCheck {
-        signature: bytes,
-        content: [content; 16],
-        now: UnixSeconds::new(now),
-        keep_until: UnixSeconds::new(now + 360),
-    }
+    ReplayCheck::new(bytes, [content; 16], KEEP_FOR)
 }
 
 #[tokio::test]
-async fn a_signature_with_other_content_is_rejected_and_kept_for_a_person() {
+async fn a_signature_with_other_content_is_rejected_and_quarantined() {
     let quarantined = Arc::new(Mutex::new(Vec::new()));
     let receiver = builder()
         .on_quarantine({
@@ -37,13 +35,13 @@ async fn a_signature_with_other_content_is_rejected_and_kept_for_a_person() {
                 quarantined
                     .lock()
                     .unwrap()
-                    .push((it.rejection.verdict(), it.body.to_vec()));
+                    .push((it.rejection().verdict(), it.body().to_vec()));
             }
         })
         .build()
         .unwrap();
     let genuine = request("genuine");
-    assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+    assert_eq!(verify(&receiver, genuine.body()).await.err(), None);
     // In either case of the hexadecimal digits, it is the same signature.
     let forged = genuine.tampered(|builder| builder.field("stream_alias", "forged"));
     let signature = forged.signature().unwrap();
@@ -52,7 +50,7 @@ async fn a_signature_with_other_content_is_rejected_and_kept_for_a_person() {
         .replace(signature, &signature.to_uppercase());
     for body in [forged.body(), upper.as_bytes()] {
         assert_eq!(
-            kind(receiver.admit(body).await),
+            verify(&receiver, body).await.err(),
             Some(Verdict::SignatureReused)
         );
     }
@@ -77,9 +75,9 @@ async fn a_timestamp_and_a_nonce_that_change_places_carry_no_other_content() {
     let genuine = signed(earlier, later, "genuine");
     let forged = signed(later, earlier, "forged");
     assert_eq!(genuine.signature(), forged.signature());
-    assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+    assert_eq!(verify(&receiver, genuine.body()).await.err(), None);
     assert_eq!(
-        kind(receiver.admit(forged.body()).await),
+        verify(&receiver, forged.body()).await.err(),
         Some(Verdict::SignatureReused)
     );
 }
@@ -93,18 +91,27 @@ async fn a_nonce_that_comes_again_under_another_signature_is_no_replay() {
             .nonce("158273")
             .field("stream_alias", format!("lesson-{age}"))
             .build();
-        assert_eq!(kind(receiver.admit(request.body()).await), None);
+        assert_eq!(verify(&receiver, request.body()).await.err(), None);
     }
 }
 
 #[tokio::test]
-async fn observe_counts_and_off_does_not_even_look() {
-    for (mode, counted) in [(GuardMode::Observe, 1), (GuardMode::Off, 0)] {
-        let receiver = builder().guard_mode(mode).build().unwrap();
+async fn a_guard_that_only_observes_counts_and_one_that_is_off_does_not() {
+    let observing = ReplayProtection::from(MemoryGuard::new()).observe_only();
+    for (mode, counted) in [(observing, 1), (ReplayProtection::insecure_off(), 0)] {
+        let receiver = builder().guard(mode.clone()).build().unwrap();
         let genuine = request("genuine");
         let forged = genuine.tampered(|builder| builder.field("stream_alias", "forged"));
-        assert_eq!(kind(receiver.admit(genuine.body()).await), None, "{mode:?}");
-        assert_eq!(kind(receiver.admit(forged.body()).await), None, "{mode:?}");
+        assert_eq!(
+            verify(&receiver, genuine.body()).await.err(),
+            None,
+            "{mode:?}"
+        );
+        assert_eq!(
+            verify(&receiver, forged.body()).await.err(),
+            None,
+            "{mode:?}"
+        );
         assert_eq!(receiver.counters().signatures_reused, counted, "{mode:?}");
     }
 }
@@ -121,6 +128,14 @@ impl ReplayGuard for Unreachable {
             ))
         })
     }
+
+    fn purge(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn evictions(&self) -> u64 {
+        0
+    }
 }
 
 #[derive(Debug)]
@@ -130,19 +145,27 @@ impl ReplayGuard for Hanging {
     fn bind<'a>(&'a self, _: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
         Box::pin(std::future::pending())
     }
+
+    fn purge(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn evictions(&self) -> u64 {
+        0
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guard_that_cannot_be_reached_is_stood_in_for_by_memory() {
+async fn a_guard_that_cannot_be_reached_is_replaced_by_memory() {
     for receiver in [
         builder().guard(Unreachable).build().unwrap(),
         builder().guard(Hanging).build().unwrap(),
     ] {
         let genuine = request("genuine");
         let forged = genuine.tampered(|builder| builder.field("stream_alias", "forged"));
-        assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+        assert_eq!(verify(&receiver, genuine.body()).await.err(), None);
         assert_eq!(
-            kind(receiver.admit(forged.body()).await),
+            verify(&receiver, forged.body()).await.err(),
             Some(Verdict::SignatureReused)
         );
         assert_eq!(receiver.counters().guard_fallbacks, 2);
@@ -163,57 +186,57 @@ async fn a_flood_of_unsigned_and_forged_requests_leaves_no_trace() {
     for number in 0..10_000 {
         let forged = body.replace(genuine.signature().unwrap(), &format!("{number:040x}"));
         assert_eq!(
-            kind(receiver.admit(forged.as_bytes()).await),
+            verify(&receiver, forged.as_bytes()).await.err(),
             Some(Verdict::BadSignature)
         );
         let unsigned = format!("stream_alias={number}");
         assert_eq!(
-            kind(receiver.admit(unsigned.as_bytes()).await),
+            verify(&receiver, unsigned.as_bytes()).await.err(),
             Some(Verdict::Unsigned)
         );
     }
     assert!(guard.is_empty() && store.is_empty());
     // A signed one leaves its trace where these would have.
-    assert_eq!(kind(receiver.admit(genuine.body()).await), None);
+    assert_eq!(verify(&receiver, genuine.body()).await.err(), None);
     assert!(!guard.is_empty());
 }
 
 #[test]
-fn entries_go_when_they_expire_and_the_oldest_when_it_is_full() {
-    let guard = MemoryGuard::with_capacity(3);
-    assert_eq!(guard.bind_now(&check(1, 1, 1_000)), Binding::First);
+fn bindings_are_removed_when_they_expire_and_the_oldest_when_the_guard_is_full() {
+    let clock = ManualClock::new(UnixSeconds::new(1_000));
+    let guard = MemoryGuard::with_capacity(3).with_clock(clock.clone());
+    assert_eq!(guard.bind_now(&check(1, 1)), Binding::First);
+    clock.advance(KEEP_FOR);
+    assert_eq!(guard.bind_now(&check(1, 1)), Binding::Same, "kept for that");
+    assert_eq!(guard.bind_now(&check(1, 2)), Binding::Conflict);
+    clock.advance(Duration::from_secs(1));
     assert_eq!(
-        guard.bind_now(&check(1, 1, 1_360)),
-        Binding::Same,
-        "kept until then"
-    );
-    assert_eq!(guard.bind_now(&check(1, 2, 1_360)), Binding::Conflict);
-    assert_eq!(
-        guard.bind_now(&check(1, 2, 1_361)),
+        guard.bind_now(&check(1, 2)),
         Binding::First,
-        "and not longer"
+        "and no longer"
     );
     assert_eq!(guard.evictions(), 0);
 
     for signature in 2..=4 {
-        assert_eq!(guard.bind_now(&check(signature, 1, 1_361)), Binding::First);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(guard.bind_now(&check(signature, 1)), Binding::First);
     }
     assert_eq!((guard.len(), guard.evictions()), (3, 1));
-    assert_eq!(guard.bind_now(&check(4, 9, 1_361)), Binding::Conflict);
+    assert_eq!(guard.bind_now(&check(4, 9)), Binding::Conflict);
     assert_eq!(
-        guard.bind_now(&check(1, 9, 1_361)),
+        guard.bind_now(&check(1, 9)),
         Binding::First,
-        "the oldest has gone"
+        "the oldest was removed"
     );
 }
 
 #[test]
-fn a_million_signatures_stay_inside_of_the_bound() {
+fn a_million_signatures_stay_within_the_bound() {
     let guard = MemoryGuard::with_capacity(10_000);
     for number in 0..1_000_000_u32 {
         // As evenly spread as real signatures are.
         let spread = number.wrapping_mul(2_654_435_761).swap_bytes();
-        assert_eq!(guard.bind_now(&check(spread, 1, 1_000)), Binding::First);
+        assert_eq!(guard.bind_now(&check(spread, 1)), Binding::First);
     }
     assert!(guard.len() <= 10_000, "{}", guard.len());
     assert_eq!(guard.evictions(), 1_000_000 - guard.len() as u64);
@@ -221,32 +244,29 @@ fn a_million_signatures_stay_inside_of_the_bound() {
 
 /// A cache that chooses what to admit or to keep forgets just these.
 #[test]
-fn a_full_guard_does_not_let_the_replay_of_a_fresh_signature_in() {
+fn a_full_guard_still_rejects_the_replay_of_a_fresh_signature() {
     let guard = MemoryGuard::with_capacity(10_000);
     for number in 0..50_000_u32 {
         let signature = number.wrapping_mul(2_654_435_761).swap_bytes();
-        assert_eq!(guard.bind_now(&check(signature, 1, 1_000)), Binding::First);
-        let replay = check(signature, 2, 1_000);
+        assert_eq!(guard.bind_now(&check(signature, 1)), Binding::First);
+        let replay = check(signature, 2);
         assert_eq!(guard.bind_now(&replay), Binding::Conflict, "{number}");
     }
     assert!(guard.evictions() > 0, "it was never full");
 }
 
 #[test]
-fn neither_a_guard_nor_a_sighting_prints_a_signature() {
+fn neither_a_guard_nor_a_check_prints_a_signature() {
     // Whoever reads one in a log can send any body under it.
     let guard = MemoryGuard::with_capacity(1_000);
-    let seen = check(1, 1, 1_000);
+    let seen = check(1, 1);
     assert_eq!(guard.bind_now(&seen), Binding::First);
-    assert_eq!(
-        format!("{seen:?}"),
-        "ReplayCheck { now: UnixSeconds(1000), .. }"
-    );
+    assert_eq!(format!("{seen:?}"), "ReplayCheck { keep_for: 360s, .. }");
     assert_eq!(format!("{guard:?}"), "MemoryGuard { capacity: 1000, .. }");
 }
 
 #[test]
-fn of_many_threads_one_sees_the_first() {
+fn only_one_of_many_threads_gets_first() {
     let guard = MemoryGuard::new();
     for round in 0..500 {
         let firsts = AtomicUsize::new(0);
@@ -254,7 +274,7 @@ fn of_many_threads_one_sees_the_first() {
             for content in 0..4 {
                 let (guard, firsts) = (&guard, &firsts);
                 scope.spawn(move || {
-                    if guard.bind_now(&check(round, content, 1_000)) == Binding::First {
+                    if guard.bind_now(&check(round, content)) == Binding::First {
                         firsts.fetch_add(1, Ordering::SeqCst);
                     }
                 });
@@ -265,11 +285,16 @@ fn of_many_threads_one_sees_the_first() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_opens_no_gap() {
-    let guard = MemoryGuard::with_capacity(10);
-    assert_eq!(guard.bind_now(&check(1, 1, 10_000)), Binding::First);
-    // An hour back: what was bound stays bound, and what comes now is bound as well.
-    assert_eq!(guard.bind_now(&check(1, 2, 6_400)), Binding::Conflict);
-    assert_eq!(guard.bind_now(&check(2, 1, 6_400)), Binding::First);
-    assert_eq!(guard.bind_now(&check(2, 2, 6_500)), Binding::Conflict);
+fn a_clock_that_is_set_back_or_forth_opens_no_gap() {
+    let clock = ManualClock::new(UnixSeconds::new(10_000));
+    let guard = MemoryGuard::with_capacity(10).with_clock(clock.clone());
+    assert_eq!(guard.bind_now(&check(1, 1)), Binding::First);
+    // An hour back and a day forth: what was bound stays bound, and what comes now is bound as well.
+    for (signature, time) in [(2, 6_400), (3, 96_400)] {
+        clock.set(UnixSeconds::new(time));
+        assert_eq!(guard.bind_now(&check(1, 2)), Binding::Conflict);
+        assert_eq!(guard.bind_now(&check(signature, 1)), Binding::First);
+        clock.advance(Duration::from_secs(100));
+        assert_eq!(guard.bind_now(&check(signature, 2)), Binding::Conflict);
+    }
 }

@@ -87,9 +87,9 @@ async fn a_finished_delivery_is_forgotten_when_its_retention_is_over() {
         receive_counted(&receiver, &request("a"), &runs).await,
         Verdict::Duplicate
     );
-    assert_eq!(store.purge().await.unwrap(), 0);
+    assert_eq!(store.purge(1_000).await.unwrap(), 0);
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert_eq!(store.purge().await.unwrap(), 1);
+    assert_eq!(store.purge(1_000).await.unwrap(), 1);
     assert!(store.is_empty());
     assert_eq!(
         receive_counted(&receiver, &request("a"), &runs).await,

@@ -11,14 +11,14 @@ mod recorder;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Held, Runs, SECRET, builder, kind, now, receive, receive_counted, request};
+use common::{Held, Runs, SECRET, builder, now, receive, receive_counted, request, verify};
 use listener::Listener;
 use recorder::Recorded;
 use tracing::Level;
 use zego_record_core::{CallbackSecret, Vendor, Verdict, sign};
 use zego_record_receiver::{
     Binding, BoxFuture, HandlerError, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard,
-    StoreError, StoreErrorKind,
+    ReplayProtection, StoreError, StoreErrorKind,
 };
 use zego_record_testkit::{ManualClock, RequestBuilder, SignedRequest, Signing};
 
@@ -41,7 +41,7 @@ async fn each_callback_is_one_span_with_all_that_is_known_of_it() {
         );
     }
     let unsigned = RequestBuilder::new(SECRET, now()).signing(Signing::Unsigned);
-    assert!(receiver.admit(unsigned.build().body()).await.is_err());
+    assert!(verify(&receiver, unsigned.build().body()).await.is_err());
 
     let spans = listener.spans(SPAN);
     let expected = [
@@ -64,18 +64,18 @@ async fn each_callback_is_one_span_with_all_that_is_known_of_it() {
     }
     let within = listener.event("the handler failed");
     assert_eq!(within.within.as_deref(), Some(SPAN), "{within:?}");
-    assert_eq!(within.level, Level::WARN);
+    assert_eq!(within.level, Level::ERROR);
 }
 
 #[tokio::test]
-async fn rejections_are_warnings_ten_a_second_and_the_rest_is_counted() {
+async fn rejections_are_logged_ten_times_a_second_and_the_rest_is_counted() {
     let listener = Listener::listen();
     let clock = ManualClock::new(now());
     let receiver = builder().clock(clock.clone()).build().unwrap();
     let reject =
         async |times| {
             for _ in 0..times {
-                let verdict = kind(receiver.admit(b"stream_alias=a").await);
+                let verdict = verify(&receiver, b"stream_alias=a").await.err();
                 assert_eq!(verdict, Some(Verdict::Unsigned));
             }
             let rejections = listener.take_events("rejected: ");
@@ -95,7 +95,7 @@ async fn rejections_are_warnings_ten_a_second_and_the_rest_is_counted() {
     assert_eq!(receiver.counters().answered(Verdict::Unsigned), 27);
 }
 
-/// Everything that a receiver can have to say, said about requests that hold what nobody may read.
+/// Everything that a receiver can log, caused by requests that hold what nobody may read.
 #[tokio::test(start_paused = true)]
 async fn neither_secret_nor_signature_nor_body_is_ever_logged() {
     let listener = Listener::listen();
@@ -130,6 +130,13 @@ async fn neither_secret_nor_signature_nor_body_is_ever_logged() {
     ];
     for request in &sent {
         receive_counted(&receiver, request, &Runs::default()).await;
+        // Not more in a second than are logged.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let observing = ReplayProtection::from(MemoryGuard::new()).observe_only();
+    let observing = builder().guard(observing).build().unwrap();
+    for request in &sent[..2] {
+        assert!(verify(&observing, request.body()).await.is_ok());
     }
     let ends = [
         named("fails"),
@@ -138,21 +145,22 @@ async fn neither_secret_nor_signature_nor_body_is_ever_logged() {
         named("discards"),
     ];
     receive(&receiver, &ends[0], |_| async { Err("no".into()) }).await;
-    receive(&receiver, &ends[1], |_| async { panic!("as told") }).await;
+    receive(&receiver, &ends[1], |_| async { panic!("on purpose") }).await;
     let held = Held::new();
     receive(&receiver, &ends[2], |delivery| held.run(delivery)).await;
     receive(&receiver, &ends[3], |_| async {
         Err(HandlerError::discard("no"))
     })
     .await;
-    // Nothing comes again, so all that has failed is said to be lost.
+    // Nothing comes again, so all that has failed is reported as lost.
     tokio::time::sleep(Duration::from_secs(100)).await;
 
-    for said in [
+    for message in [
         "rejected: ",
+        "rejected a signed request: ",
         "a signature came a second time",
         "signed requests keep being rejected",
-        "ignored another event",
+        "ignored an event other than record",
         "the store cannot be reached",
         "the handler failed",
         "the handler panicked",
@@ -160,7 +168,7 @@ async fn neither_secret_nor_signature_nor_body_is_ever_logged() {
         "the handler discarded",
         "ZEGOCLOUD did not send this callback again",
     ] {
-        listener.event(said);
+        listener.event(message);
     }
     let log = listener.text().to_lowercase();
     for request in sent.iter().chain(&ends) {
@@ -181,13 +189,12 @@ fn private_parts(request: &SignedRequest) -> Vec<String> {
     parts
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_counted_arrives_at_the_recorder() {
     let recorded = Recorded::default();
     let _recording = metrics::set_default_local_recorder(&recorded);
     let receiver = builder()
         .guard(Unreachable)
-        .memory_guard(MemoryGuard::with_capacity(1))
         .store(MemoryStore::with_capacity(1))
         .build()
         .unwrap();
@@ -197,7 +204,7 @@ async fn what_is_counted_arrives_at_the_recorder() {
     }
     let tampered = second.tampered(|builder| builder.field("stream_alias", "tampered"));
     assert_eq!(
-        kind(receiver.admit(tampered.body()).await),
+        verify(&receiver, tampered.body()).await.err(),
         Some(Verdict::SignatureReused)
     );
 
@@ -213,10 +220,12 @@ async fn what_is_counted_arrives_at_the_recorder() {
     while receiver.counters().in_flight > 0 {
         tokio::task::yield_now().await;
     }
+    // Guard and store are asked for their evictions once a minute.
+    tokio::time::sleep(Duration::from_secs(61)).await;
 
     for (name, expected) in [
         ("zego_record_handlers_in_flight", 0),
-        ("zego_record_accepted_total", 4),
+        ("zego_record_verified_total", 4),
         ("zego_record_answers_total{verdict=handled}", 3),
         ("zego_record_answers_total{verdict=duplicate}", 1),
         ("zego_record_answers_total{verdict=signature_reused}", 1),
@@ -241,5 +250,13 @@ impl ReplayGuard for Unreachable {
                 "the line is cut",
             ))
         })
+    }
+
+    fn purge(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn evictions(&self) -> u64 {
+        2
     }
 }

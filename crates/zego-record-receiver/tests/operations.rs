@@ -1,4 +1,4 @@
-//! What an operator gets to see: hooks, counters, and mistakes at start-up.
+//! What an operator sees: hooks, counters, and mistakes in the configuration.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Runs, SECRET, builder, kind, now, receive, receive_counted, receiver, request};
+use common::{Runs, SECRET, builder, now, receive, receive_counted, receiver, request, verify};
 use zego_record_core::{
     CallbackSecret, ConfigErrorKind, ReplayUrlPolicy, UnixSeconds, Verdict, Verifier,
 };
@@ -25,15 +25,15 @@ fn log<T>() -> (Log<T>, Log<T>) {
 }
 
 #[tokio::test]
-async fn every_rejection_is_told_and_a_signed_one_is_kept() {
+async fn every_rejection_is_reported_and_a_signed_one_is_quarantined() {
     let ((rejected, rejections), (quarantined, bodies), (ignored, events)) = (log(), log(), log());
     let receiver = builder()
-        .on_rejected(move |rejection| rejected.lock().unwrap().push(rejection.verdict()))
+        .on_rejected(move |it| rejected.lock().unwrap().push(it.rejection().verdict()))
         .on_quarantine(move |it| {
             quarantined
                 .lock()
                 .unwrap()
-                .push((it.rejection.verdict(), it.body.to_vec()));
+                .push((it.rejection().verdict(), it.body().to_vec()));
         })
         .on_ignored(move |event| ignored.lock().unwrap().push(event.name().to_owned()))
         .build()
@@ -49,7 +49,7 @@ async fn every_rejection_is_told_and_a_signed_one_is_kept() {
         (&invalid, Verdict::Invalid),
         (&compose, Verdict::Ignored),
     ] {
-        assert_eq!(kind(receiver.admit(request.body()).await), Some(verdict));
+        assert_eq!(verify(&receiver, request.body()).await.err(), Some(verdict));
         assert_eq!(receiver.counters().answered(verdict), 1);
     }
     assert_eq!(
@@ -67,19 +67,19 @@ async fn every_rejection_is_told_and_a_signed_one_is_kept() {
 }
 
 #[tokio::test]
-async fn other_events_are_rejected_if_asked_for() {
+async fn other_events_are_rejected_if_configured() {
     let receiver = builder().reject_other_events().build().unwrap();
     let request = RequestBuilder::new(SECRET, now())
         .field("event", "compose")
         .build();
     assert_eq!(
-        kind(receiver.admit(request.body()).await),
+        verify(&receiver, request.body()).await.err(),
         Some(Verdict::UnexpectedEvent)
     );
 }
 
 #[tokio::test]
-async fn a_playback_url_that_is_not_allowed_reaches_no_handler_and_is_kept() {
+async fn a_playback_url_that_is_not_allowed_reaches_no_handler_and_is_quarantined() {
     let verifier = Verifier::builder()
         .secret(CallbackSecret::new(SECRET).unwrap())
         .replay_urls(ReplayUrlPolicy::hosts(["vod.example.com"]).unwrap())
@@ -87,7 +87,7 @@ async fn a_playback_url_that_is_not_allowed_reaches_no_handler_and_is_kept() {
         .unwrap();
     let (quarantined, bodies) = log();
     let receiver = Receiver::builder(verifier)
-        .on_quarantine(move |it| quarantined.lock().unwrap().push(it.body.to_vec()))
+        .on_quarantine(move |it| quarantined.lock().unwrap().push(it.body().to_vec()))
         .build()
         .unwrap();
     let forged = RequestBuilder::new(SECRET, now())
@@ -107,7 +107,7 @@ async fn a_playback_url_that_is_not_allowed_reaches_no_handler_and_is_kept() {
 }
 
 #[test]
-fn an_error_keeps_its_cause_and_does_not_say_it_twice() {
+fn an_error_keeps_its_cause_and_does_not_repeat_it() {
     let error = |kind| StoreError::new(kind, std::io::Error::other("the line is cut"));
     for kind in [
         StoreErrorKind::Unavailable,
@@ -120,7 +120,7 @@ fn an_error_keeps_its_cause_and_does_not_say_it_twice() {
         let cause = error.source().unwrap();
         assert!(cause.is::<std::io::Error>(), "{cause:?}");
     }
-    // The one that is no error itself tells all of its causes, each once.
+    // The one that is no error itself lists all of its causes, each once.
     assert_eq!(
         HandlerError::retry(error(StoreErrorKind::Timeout)).to_string(),
         "the store did not answer in time: the line is cut"
@@ -128,7 +128,7 @@ fn an_error_keeps_its_cause_and_does_not_say_it_twice() {
 }
 
 #[tokio::test]
-async fn a_hook_that_panics_changes_no_answer() {
+async fn a_hook_that_panics_changes_no_verdict() {
     let receiver = builder()
         .on_rejected(|_| panic!("in a hook"))
         .on_quarantine(|_| panic!("in a hook"))
@@ -140,11 +140,11 @@ async fn a_hook_that_panics_changes_no_answer() {
         .field("event", "compose")
         .build();
     assert_eq!(
-        kind(receiver.admit(stale.body()).await),
+        verify(&receiver, stale.body()).await.err(),
         Some(Verdict::Stale)
     );
     assert_eq!(
-        kind(receiver.admit(compose.body()).await),
+        verify(&receiver, compose.body()).await.err(),
         Some(Verdict::Ignored)
     );
 }
@@ -156,7 +156,7 @@ fn watched() -> (Receiver, Log<(String, Verdict)>) {
             abandoned
                 .lock()
                 .unwrap()
-                .push((it.callback.stream_alias().to_owned(), it.verdict));
+                .push((it.callback().stream_alias().to_owned(), it.verdict()));
         })
         .build()
         .unwrap();
@@ -169,7 +169,7 @@ async fn fail(receiver: &Receiver, name: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_that_failed_and_never_came_again_is_told() {
+async fn a_callback_that_failed_and_never_came_again_is_reported() {
     let (receiver, log) = watched();
     fail(&receiver, "lost").await;
     fail(&receiver, "saved").await;
@@ -184,7 +184,7 @@ async fn a_callback_that_failed_and_never_came_again_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_is_given_up_after_its_last_failure_and_told_once() {
+async fn a_callback_is_reported_once_after_its_last_failure() {
     let (receiver, log) = watched();
     for pause in [2, 4, 8, 16, 32, 63] {
         fail(&receiver, "lost").await;
@@ -217,7 +217,7 @@ async fn a_clock_that_is_wrong_is_suspected() {
     for name in ["a", "b", "c"] {
         assert_eq!(receiver.counters().suspected_clock_skew, None);
         assert_eq!(
-            kind(receiver.admit(request(name).body()).await),
+            verify(&receiver, request(name).body()).await.err(),
             Some(Verdict::Stale)
         );
     }
@@ -231,16 +231,16 @@ async fn single_stale_requests_are_no_reason_to_suspect_the_clock() {
     for age in [400, 500, 600, 400] {
         let stale = RequestBuilder::new(SECRET, now()).age(age).build();
         assert_eq!(
-            kind(receiver.admit(stale.body()).await),
+            verify(&receiver, stale.body()).await.err(),
             Some(Verdict::Stale)
         );
-        assert_eq!(kind(receiver.admit(request("fresh").body()).await), None);
+        assert_eq!(verify(&receiver, request("fresh").body()).await.err(), None);
     }
     assert_eq!(receiver.counters().suspected_clock_skew, None);
 }
 
 #[test]
-fn what_would_be_unsafe_is_rejected_at_start_up() {
+fn rejects_an_unsafe_configuration() {
     let seconds = Duration::from_secs;
     type Set = fn(ReceiverBuilder) -> ReceiverBuilder;
     let with_tolerance = |tolerance| {
@@ -262,7 +262,7 @@ fn what_would_be_unsafe_is_rejected_at_start_up() {
         ),
         (
             |b| b.handler_timeout(Duration::from_secs(30)),
-            Some("lease of 32s is too long"),
+            Some("handler timeout of 30s is too long"),
         ),
         (
             |b| b.lease(Duration::from_millis(9_999)),
@@ -320,7 +320,7 @@ fn what_would_be_unsafe_is_rejected_at_start_up() {
 }
 
 #[test]
-fn nothing_that_is_printed_for_debugging_is_secret() {
+fn no_debug_output_holds_a_secret() {
     let receiver = receiver();
     for text in [format!("{receiver:?}"), format!("{:?}", builder())] {
         assert!(!text.contains(SECRET), "{text}");

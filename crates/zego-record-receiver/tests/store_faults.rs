@@ -50,9 +50,9 @@ impl BadLine {
         self.log.lock().unwrap().clone()
     }
 
-    /// From now on, so many settlements fail.
-    fn cut(&self, settlements: usize) {
-        *self.settlements.lock().unwrap() = vec![Some(UNAVAILABLE); settlements].into();
+    /// The next `n` settlements fail.
+    fn cut(&self, n: usize) {
+        *self.settlements.lock().unwrap() = vec![Some(UNAVAILABLE); n].into();
     }
 
     async fn pass<T>(
@@ -96,12 +96,16 @@ impl DeliveryStore for BadLine {
         Box::pin(self.pass(&self.settlements, self.store.settle(claim, settlement)))
     }
 
-    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.store.purge()
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.purge(limit)
     }
 
     fn default_retention(&self) -> Duration {
         self.store.default_retention()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.store.evictions()
     }
 }
 
@@ -125,7 +129,7 @@ async fn a_store_that_cannot_be_reached_is_asked_three_times_and_then_503() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn trouble_that_passes_at_the_third_try_is_not_seen() {
+async fn a_store_that_recovers_at_the_third_try_is_no_failure() {
     let store = BadLine::new(&[Some(UNAVAILABLE), Some(Fault::Hangs)], &[]);
     assert_eq!(
         receive_counted(&receiver(&store), &request("a"), &Runs::default()).await,
@@ -134,7 +138,7 @@ async fn trouble_that_passes_at_the_third_try_is_not_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_is_given_up_in_time() {
+async fn a_store_that_hangs_is_unavailable_after_bounded_time() {
     let store = BadLine::new(&[Some(Fault::Hangs); 3], &[]);
     let begin = tokio::time::Instant::now();
     let verdict = receive_counted(&receiver(&store), &request("a"), &Runs::default()).await;
@@ -187,7 +191,7 @@ async fn after_a_slow_claim_the_lease_starts_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn success_that_cannot_be_written_is_answered_1_and_written_later() {
+async fn success_that_cannot_be_recorded_is_answered_1_and_recorded_later() {
     let store = BadLine::new(&[], &[Some(UNAVAILABLE); 7]);
     let (receiver, runs) = (receiver(&store), Runs::default());
     assert_eq!(
@@ -211,7 +215,7 @@ async fn success_that_cannot_be_written_is_answered_1_and_written_later() {
 
 /// The lease of the first run is over long before the store is back.
 #[tokio::test(start_paused = true)]
-async fn what_is_done_is_not_run_again_while_its_success_cannot_be_written() {
+async fn what_is_done_is_not_run_again_while_its_success_cannot_be_recorded() {
     let store = BadLine::new(&[None, Some(UNAVAILABLE)], &[Some(UNAVAILABLE); 9]);
     let (receiver, runs) = (receiver(&store), Runs::default());
     assert_eq!(
@@ -230,7 +234,7 @@ async fn what_is_done_is_not_run_again_while_its_success_cannot_be_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_for_what_is_done_is_used_to_say_so() {
+async fn a_lease_for_what_is_done_is_used_to_record_it() {
     let store = BadLine::new(&[], &[]);
     let (first, second, runs) = (receiver(&store), receiver(&store), Runs::default());
     store.cut(100);
@@ -251,7 +255,7 @@ async fn a_lease_for_what_is_done_is_used_to_say_so() {
 
 /// The success is written between the store's decision and the answer.
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_was_granted_before_the_success_was_written_runs_nothing() {
+async fn a_lease_granted_before_the_success_was_recorded_runs_nothing() {
     let slow = Fault::Slow(Duration::from_millis(400));
     // The settlement and the first six tries in the background fail; the seventh is made after 13.12 s.
     let store = BadLine::new(&[None, Some(slow)], &[Some(UNAVAILABLE); 21]);
@@ -288,7 +292,7 @@ async fn a_shutdown_does_not_wait_forever_for_a_store_that_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_cannot_be_written_is_free_when_the_lease_is_over() {
+async fn after_a_failure_that_cannot_be_recorded_the_lease_ends_by_itself() {
     let store = BadLine::new(&[], &[Some(UNAVAILABLE); 3]);
     let (receiver, runs) = (receiver(&store), Runs::default());
     let verdict = receive(&receiver, &request("a"), |_| async { Err("no".into()) }).await;
@@ -305,16 +309,16 @@ async fn a_failure_that_cannot_be_written_is_free_when_the_lease_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn process_unguarded_runs_the_handler_and_says_so() {
+async fn without_a_store_the_handler_can_run_without_deduplication() {
     let store = BadLine::new(&[Some(UNAVAILABLE); 3], &[]);
     let receiver = builder()
         .store(Arc::clone(&store))
         .on_store_failure(StoreFailure::RunWithoutDeduplication)
         .build()
         .unwrap();
-    for unguarded in [true, false] {
+    for deduplicated in [false, true] {
         let verdict = receive(&receiver, &request("a"), move |delivery| async move {
-            assert_eq!(delivery.is_deduplicated(), unguarded);
+            assert_eq!(delivery.is_deduplicated(), deduplicated);
             Ok(())
         })
         .await;

@@ -20,13 +20,9 @@ const LEASE: Duration = Duration::from_secs(10);
 const RETENTION: Duration = Duration::from_secs(100_000);
 
 fn claim() -> Claim {
-    Claim {
-        key: DeliveryKey::from_bytes([7; 32]),
-        event_id: "1:url:u".to_owned(),
-        owner: ME,
-        lease: LEASE,
-        retention: RETENTION,
-    }
+    Claim::new(DeliveryKey::from_bytes([7; 32]), "1:url:u", ME)
+        .with_lease(LEASE)
+        .with_retention(RETENTION)
 }
 
 fn running(owner: Owner, lease_ends: u64) -> DeliveryState {
@@ -56,7 +52,7 @@ fn expired(state: DeliveryState) -> Option<DeliveryRecord> {
 
 #[test]
 fn every_claim() {
-    let run = |epoch, changed| ClaimOutcome::Run(Lease { epoch, changed });
+    let run = |epoch, changed| ClaimOutcome::Run(Lease::new(epoch, changed));
     let rows = [
         ("absent", None, run(1, false)),
         (
@@ -207,11 +203,9 @@ fn every_settlement() {
 
 #[test]
 fn extreme_times_and_counts_saturate() {
-    let endless = Claim {
-        lease: Duration::MAX,
-        retention: Duration::MAX,
-        ..claim()
-    };
+    let endless = claim()
+        .with_lease(Duration::MAX)
+        .with_retention(Duration::MAX);
     let record = DeliveryRecord {
         epoch: u32::MAX,
         ..record(DeliveryState::Failed).unwrap()
@@ -219,21 +213,12 @@ fn extreme_times_and_counts_saturate() {
     let (after, outcome) = DeliveryRecord::claim(Some(record), &endless, false, Duration::MAX);
     assert_eq!(
         outcome,
-        ClaimOutcome::Run(Lease {
-            epoch: 1,
-            changed: false
-        }),
+        ClaimOutcome::Run(Lease::new(1, false)),
         "it has expired"
     );
     assert_eq!(after.unwrap().expires, Duration::MAX);
     let (_, outcome) = DeliveryRecord::claim(Some(record), &endless, false, NOW);
-    assert_eq!(
-        outcome,
-        ClaimOutcome::Run(Lease {
-            epoch: u32::MAX,
-            changed: true
-        })
-    );
+    assert_eq!(outcome, ClaimOutcome::Run(Lease::new(u32::MAX, true)));
 }
 
 #[test]

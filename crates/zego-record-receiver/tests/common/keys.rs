@@ -1,29 +1,22 @@
-//! What threads want at the same time: deliveries and signatures by number.
+//! Deliveries and signatures by number, for tests in which threads race for them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use zego_record_core::{DeliveryKey, UnixSeconds};
+use zego_record_core::DeliveryKey;
 use zego_record_receiver::{Claim, Owner, ReplayCheck};
 
 pub(crate) fn claim(key: usize, owner: usize) -> Claim {
-    Claim {
-        key: DeliveryKey::from_bytes(bytes(key)),
-        event_id: format!("1:file:{key}"),
-        owner: Owner::new(owner as u128),
-        lease: Duration::from_secs(10),
-        retention: Duration::from_secs(1_000),
-    }
+    Claim::new(
+        DeliveryKey::from_bytes(bytes(key)),
+        format!("1:file:{key}"),
+        Owner::new(owner as u128),
+    )
 }
 
 pub(crate) fn check(signature: usize, content: usize) -> ReplayCheck {
-    ReplayCheck {
-        signature: bytes(signature),
-        content: bytes(content),
-        now: UnixSeconds::new(1_760_001_900),
-        keep_until: UnixSeconds::new(1_760_002_260),
-    }
+    ReplayCheck::new(bytes(signature), bytes(content), Duration::from_secs(660))
 }
 
 /// What a store or a guard in memory answers, which never waits.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
-use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verifier};
-use zego_record_receiver::{Answer, Delivery, HandlerError, Receiver, ReceiverBuilder};
+use zego_record_core::{CallbackSecret, RecordCallback, UnixSeconds, Verdict, Verified, Verifier};
+use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver, ReceiverBuilder};
 use zego_record_testkit::{RequestBuilder, SignedRequest};
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -35,7 +35,7 @@ pub(crate) fn request(name: &str) -> SignedRequest {
         .build()
 }
 
-/// All the way, with a handler.
+/// The whole pipeline, with a handler.
 pub(crate) async fn receive<H, F>(
     receiver: &Receiver,
     request: &SignedRequest,
@@ -45,13 +45,16 @@ where
     H: FnOnce(Delivery) -> F + Send + 'static,
     F: Future<Output = Result<(), HandlerError>> + Send + 'static,
 {
-    match receiver.admit(request.body()).await {
-        Ok(admitted) => receiver.deliver(admitted, handler).await.0.kind(),
-        Err(answer) => answer.kind(),
+    match verify(receiver, request.body()).await {
+        Ok(callback) => {
+            let run = |delivery| async move { Outcome::from(handler(delivery).await) };
+            receiver.pipeline().deliver(callback, run).await.0
+        }
+        Err(verdict) => verdict,
     }
 }
 
-/// All the way, with a handler that succeeds and counts.
+/// The whole pipeline, with a handler that succeeds and counts.
 pub(crate) async fn receive_counted(
     receiver: &Receiver,
     request: &SignedRequest,
@@ -65,8 +68,13 @@ pub(crate) async fn receive_counted(
     .await
 }
 
-pub(crate) fn kind(result: Result<impl Sized, Answer>) -> Option<Verdict> {
-    result.err().map(Answer::kind)
+/// The verification alone: the callback, or the verdict that ends the request here.
+pub(crate) async fn verify(receiver: &Receiver, body: &[u8]) -> Result<RecordCallback, Verdict> {
+    match receiver.pipeline().verify(body).await {
+        Ok(Verified::Record(callback)) => Ok(callback),
+        Ok(_) => Err(Verdict::Ignored),
+        Err(rejection) => Err(rejection.verdict()),
+    }
 }
 
 /// How often a handler was run.
@@ -83,7 +91,7 @@ impl Runs {
     }
 }
 
-/// A handler that says when it has begun and goes on when it is told to.
+/// A handler that signals when it has begun, and goes on when the test lets it.
 #[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) begun: Arc<Semaphore>,

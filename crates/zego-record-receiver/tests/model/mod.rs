@@ -264,11 +264,6 @@ impl World {
 }
 
 fn claim_of(owner: Owner) -> Claim {
-    Claim {
-        key: DeliveryKey::from_bytes([7; 32]),
-        event_id: "1:url:u".to_owned(),
-        owner,
-        lease: Duration::from_secs(HANDLER_TIMEOUT + 2),
-        retention: Duration::from_secs(24 * 60 * 60),
-    }
+    Claim::new(DeliveryKey::from_bytes([7; 32]), "1:url:u", owner)
+        .with_lease(Duration::from_secs(HANDLER_TIMEOUT + 2))
 }

@@ -53,16 +53,17 @@ impl Listener {
     /// The first event whose message begins so.
     pub(crate) fn event(&self, message: &str) -> Seen {
         let log = self.log.0.lock().unwrap();
-        let event = log.iter().find(|seen| seen.says(message));
+        let event = log.iter().find(|seen| seen.begins_with(message));
         event
             .cloned()
-            .unwrap_or_else(|| panic!("no event says {message:?}: {log:#?}"))
+            .unwrap_or_else(|| panic!("no event begins with {message:?}: {log:#?}"))
     }
 
     /// All events whose message begins so, since they were taken the last time.
     pub(crate) fn take_events(&self, message: &str) -> Vec<Seen> {
         let mut log = self.log.0.lock().unwrap();
-        log.extract_if(.., |seen| seen.says(message)).collect()
+        log.extract_if(.., |seen| seen.begins_with(message))
+            .collect()
     }
 
     /// Everything.
@@ -76,9 +77,9 @@ impl Seen {
         self.fields.get(name).map(String::as_str)
     }
 
-    fn says(&self, message: &str) -> bool {
+    fn begins_with(&self, message: &str) -> bool {
         self.field("message")
-            .is_some_and(|said| said.starts_with(message))
+            .is_some_and(|text| text.starts_with(message))
     }
 
     fn new(metadata: &'static Metadata<'static>, span: Option<&Id>) -> Self {

@@ -26,7 +26,8 @@ enum Step {
     ClaimAgain(Index),
     Settle(Index, Settlement),
     Pass(Duration),
-    Purge,
+    /// At most this many, and then all: which ones go first is not promised.
+    Purge(u32),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -37,7 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (any::<Index>(), settlement).prop_map(|(owner, by)| Step::Settle(owner, by)),
         3 => select(&[1_u64, 9_999, 10_000, 340_000, 700_000][..])
             .prop_map(|passed| Step::Pass(Duration::from_millis(passed))),
-        1 => Just(Step::Purge),
+        1 => select(&[0_u32, 1, 3, u32::MAX][..]).prop_map(Step::Purge),
     ];
     vec(step, STEPS)
 }
@@ -73,9 +74,12 @@ fn the_memory_store_does_what_a_list_does() {
                         clock.advance(passed);
                         list.now += passed;
                     }
-                    Step::Purge => {
-                        now(store.purge());
-                        list.purge();
+                    Step::Purge(limit) => {
+                        let purged = now(store.purge(limit));
+                        let rest = now(store.purge(u32::MAX));
+                        let all = list.purge();
+                        prop_assert_eq!(purged, all.min(u64::from(limit)));
+                        prop_assert_eq!(purged + rest, all);
                         prop_assert_eq!(store.len(), list.known.len());
                     }
                 }
@@ -89,14 +93,12 @@ fn the_memory_store_does_what_a_list_does() {
 }
 
 fn claim(delivery: u8, owner: usize) -> Claim {
-    Claim {
-        key: DeliveryKey::from_bytes([delivery; 32]),
-        // Two deliveries about each file.
-        event_id: format!("1:file:{}", delivery / 2),
-        owner: Owner::new(owner as u128),
-        lease: LEASE,
-        retention: RETENTION,
-    }
+    // Two deliveries about each file.
+    let event_id = format!("1:file:{}", delivery / 2);
+    let key = DeliveryKey::from_bytes([delivery; 32]);
+    Claim::new(key, event_id, Owner::new(owner as u128))
+        .with_lease(LEASE)
+        .with_retention(RETENTION)
 }
 
 /// The memory store never waits.
@@ -158,10 +160,7 @@ impl List {
                 State::Running { .. } | State::Failed { .. } => known.epoch += 1,
             }
             known.state = running;
-            return ClaimOutcome::Run(Lease {
-                epoch: known.epoch,
-                changed: known.changed,
-            });
+            return ClaimOutcome::Run(Lease::new(known.epoch, known.changed));
         }
         self.known.retain(|known| known.key != claim.key);
         if !self.make_room() {
@@ -178,7 +177,7 @@ impl List {
             epoch: 1,
             changed,
         });
-        ClaimOutcome::Run(Lease { epoch: 1, changed })
+        ClaimOutcome::Run(Lease::new(1, changed))
     }
 
     fn settle(&mut self, claim: &Claim, settlement: Settlement) -> Settled {
@@ -212,16 +211,17 @@ impl List {
         Settled::Applied
     }
 
-    fn purge(&mut self) {
-        let now = self.now;
+    fn purge(&mut self) -> u64 {
+        let (before, now) = (self.known.len(), self.now);
         self.known.retain(|known| !known.is_forgotten(now));
+        (before - self.known.len()) as u64
     }
 
     fn find(&self, claim: &Claim) -> Option<usize> {
         self.known.iter().position(|known| known.key == claim.key)
     }
 
-    /// At most so many, so that no claim takes long.
+    /// At most `most`, so that no claim takes long.
     fn forget(&mut self, most: usize) {
         let (now, mut left) = (self.now, most);
         self.known.retain(|known| {
