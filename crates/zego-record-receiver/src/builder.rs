@@ -19,7 +19,7 @@ use crate::store::{DeliveryStore, MemoryStore};
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
 /// ZEGOCLOUD's last gap between two attempts is 32 s. A lease as long as that would keep every retry away
 /// from a delivery whose first attempt was interrupted by a crash.
-const MAX_LEASE: Duration = Duration::from_secs(31);
+const LAST_GAP: Duration = Duration::from_secs(32);
 const MAX_HANDLER_TIMEOUT: Duration = Duration::from_secs(29);
 
 /// What a receiver does when its delivery store cannot be reached.
@@ -272,8 +272,8 @@ fn checked_lease(
     let least = handler_timeout.saturating_add(LEASE_MARGIN);
     match lease {
         None => Ok(least),
-        Some(lease) if lease > MAX_LEASE => Err(limit(format!(
-            "the lease of {lease:?} is too long: {MAX_LEASE:?} is the most, since ZEGOCLOUD sends the last retry 32 s after the one before, and a crash would lose the callback"
+        Some(lease) if lease >= LAST_GAP => Err(limit(format!(
+            "the lease of {lease:?} is too long: it must be shorter than {LAST_GAP:?}, after which ZEGOCLOUD sends the last retry, or a crash would lose the callback"
         ))),
         Some(lease) if lease < least => Err(limit(format!(
             "the lease of {lease:?} is too short: it must be at least {least:?}, the handler timeout and {LEASE_MARGIN:?}, or two handlers could run at once"
