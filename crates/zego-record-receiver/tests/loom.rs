@@ -17,7 +17,8 @@ use keys::{check, claim, now};
 use loom::sync::Arc;
 use loom::thread;
 use zego_record_receiver::{
-    Binding, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, Settled, Settlement,
+    Binding, ClaimOutcome, DeliveryStore, MemoryGuard, MemoryStore, ReplayGuard, Settled,
+    Settlement,
 };
 
 const THREADS: usize = 3;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use zego_record_core::DeliveryKey;
 
+use crate::panics::catch;
+
 /// The futures that stores and guards return, boxed so that the traits can be used as `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -241,6 +243,14 @@ impl StoreError {
             kind: StoreErrorKind::Timeout,
             source: None,
         }
+    }
+}
+
+/// What has caused it is the store's, and may panic when it is dropped.
+impl Drop for StoreError {
+    fn drop(&mut self) {
+        let source = self.source.take();
+        let _ = catch(|| drop(source));
     }
 }
 
