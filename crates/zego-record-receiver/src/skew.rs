@@ -45,14 +45,15 @@ impl SkewWatch {
         (streak.signatures.len() == SUSPICIOUS).then_some(streak.offset)
     }
 
-    /// A request was fresh; whether that ends a streak.
+    /// A request was fresh; whether that ends a suspicion.
     pub(crate) fn accepted(&self) -> bool {
         if !self.begun.load(Ordering::Relaxed) {
             return false;
         }
         let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_suspected = streak.signatures.len() >= SUSPICIOUS;
         streak.signatures.clear();
         self.begun.store(false, Ordering::Relaxed);
-        true
+        was_suspected
     }
 }

@@ -24,8 +24,8 @@ impl CallbackSpan {
 pub(crate) fn rejected(_: &Rejection, _: Option<&str>, _: u64) {}
 pub(crate) fn ignored(_: &str, _: u64) {}
 pub(crate) fn signature_observed(_: u64) {}
-pub(crate) fn clock_suspected(_: i64) {}
-pub(crate) fn clock_trusted() {}
+pub(crate) fn clock_suspected(_: i64, _: u64) {}
+pub(crate) fn clock_trusted(_: u64) {}
 pub(crate) fn store_failed(_: &'static str, _: &StoreError, _: u64) {}
 pub(crate) fn delivered(_: Verdict, _: Option<&str>, _: u64) {}
 pub(crate) fn abandoned(_: &RecordCallback, _: Verdict, _: u64) {}

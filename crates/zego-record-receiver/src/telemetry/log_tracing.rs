@@ -80,16 +80,17 @@ pub(crate) fn signature_observed(suppressed: u64) {
     );
 }
 
-pub(crate) fn clock_suspected(seconds: i64) {
+pub(crate) fn clock_suspected(seconds: i64, suppressed: u64) {
     error!(
         target: TARGET,
         seconds,
+        suppressed,
         "signed requests keep being rejected for the same offset: the clock of this machine is probably wrong"
     );
 }
 
-pub(crate) fn clock_trusted() {
-    info!(target: TARGET, "signed requests are fresh again");
+pub(crate) fn clock_trusted(suppressed: u64) {
+    info!(target: TARGET, suppressed, "signed requests are fresh again");
 }
 
 pub(crate) fn store_failed(part: &'static str, failure: &StoreError, suppressed: u64) {

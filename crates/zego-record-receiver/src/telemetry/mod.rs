@@ -34,6 +34,7 @@ pub(crate) struct Telemetry {
     rejections: RateLimit,
     ignored: RateLimit,
     conflicts: RateLimit,
+    clock_skew: RateLimit,
     failures: RateLimit,
     /// Apart, so that a flood of duplicates does not hide a handler that fails.
     successes: RateLimit,
@@ -51,6 +52,7 @@ impl Telemetry {
             rejections: RateLimit::new(LINES_ON_REJECTION),
             ignored: RateLimit::new(LINES_ON_REJECTION),
             conflicts: RateLimit::new(LINES_ON_REJECTION),
+            clock_skew: RateLimit::new(LINES_ON_REJECTION),
             failures: RateLimit::new(LINES_ON_REJECTION),
             successes: RateLimit::new(LINES_ON_DELIVERY),
             duplicates: RateLimit::new(LINES_ON_REJECTION),
@@ -95,10 +97,10 @@ impl Telemetry {
 
     pub(crate) fn clock_skew(&self, seconds: Option<i64>) {
         self.tally.clock_skew(seconds);
-        match seconds {
-            Some(seconds) => log::clock_suspected(seconds),
-            None => log::clock_trusted(),
-        }
+        self.line(&self.clock_skew, |suppressed| match seconds {
+            Some(seconds) => log::clock_suspected(seconds, suppressed),
+            None => log::clock_trusted(suppressed),
+        });
     }
 
     pub(crate) fn store_failed(&self, error: &StoreError) {

@@ -1,5 +1,7 @@
 //! Keeps every span and event of this thread.
 
+#![allow(dead_code)] // Each test file takes its part of it.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -64,6 +66,14 @@ impl Listener {
         let mut log = self.log.0.lock().unwrap();
         log.extract_if(.., |seen| seen.begins_with(message))
             .collect()
+    }
+
+    /// The longest text of all fields, with the name of its field.
+    pub(crate) fn longest_field(&self) -> (&'static str, String) {
+        let log = self.log.0.lock().unwrap();
+        let fields = log.iter().flat_map(|seen| &seen.fields);
+        let longest = fields.max_by_key(|(_, text)| text.len());
+        longest.map(|(name, text)| (*name, text.clone())).unwrap()
     }
 
     /// Everything.
