@@ -4,12 +4,13 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Held, Runs, builder, receive, receive_counted, request};
-use std::sync::Arc;
-use zego_record_core::Verdict;
-use zego_record_receiver::{DeliveryStore, MemoryStore};
+use zego_record_core::{DeliveryKey, UnixSeconds, Verdict};
+use zego_record_receiver::{Claim, ClaimOutcome, DeliveryStore, MemoryStore, Owner, Settlement};
+use zego_record_testkit::ManualClock;
 
 #[tokio::test]
 async fn when_full_the_oldest_finished_delivery_goes() {
@@ -129,4 +130,41 @@ async fn a_delivery_that_fails_again_and_again_takes_one_place() {
         receive(&receiver, &request("a"), |_| async { Err("no".into()) }).await;
     }
     assert_eq!((store.len(), store.evictions()), (1, 0));
+}
+
+/// A delivery that is done, and remembered for as long.
+async fn done(store: &MemoryStore, number: u8, retention: u64) -> Claim {
+    let key = DeliveryKey::from_bytes([number; 32]);
+    let claim = Claim::new(key, format!("1:file:{number}"), Owner::new(number.into()))
+        .with_retention(Duration::from_secs(retention));
+    let claimed = store.claim(&claim).await.unwrap();
+    assert!(matches!(claimed, ClaimOutcome::Run(_)), "{claimed:?}");
+    store.settle(&claim, Settlement::Done).await.unwrap();
+    claim
+}
+
+/// Receivers with different retention share a store.
+#[tokio::test]
+async fn a_full_store_removes_what_has_expired_before_what_is_live() {
+    let clock = ManualClock::new(UnixSeconds::new(0));
+    let store = MemoryStore::with_capacity(2).with_clock(clock.clone());
+    let live = done(&store, 1, 5_000).await;
+    done(&store, 2, 700).await;
+    clock.advance(Duration::from_secs(1_000));
+    done(&store, 3, 5_000).await;
+    assert_eq!(store.claim(&live).await.unwrap(), ClaimOutcome::Done);
+    assert_eq!((store.len(), store.evictions()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_purge_finds_what_has_expired_behind_what_is_live() {
+    let clock = ManualClock::new(UnixSeconds::new(0));
+    let store = MemoryStore::new().with_clock(clock.clone());
+    for number in 0..100 {
+        let retention = if number % 2 == 0 { 5_000 } else { 700 };
+        done(&store, number, retention).await;
+    }
+    clock.advance(Duration::from_secs(1_000));
+    assert_eq!(store.purge(1_000).await.unwrap(), 50);
+    assert_eq!(store.len(), 50);
 }

@@ -75,6 +75,8 @@ fn a_callback_that_is_watched_takes_one_place_however_often_it_fails() {
         for number in 1..MAX_WATCHED {
             fail(&receiver, &format!("other-{number}")).await;
         }
+        // All places are taken, one of them by this.
+        fail(&receiver, "a").await;
         assert_eq!(receiver.counters().retries_unwatched, 0);
         tokio::time::sleep(Duration::from_secs(70)).await;
         assert_eq!(receiver.counters().abandoned, MAX_WATCHED);

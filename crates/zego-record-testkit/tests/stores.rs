@@ -8,10 +8,13 @@ use std::time::Duration;
 use zego_record_core::UnixSeconds;
 use zego_record_receiver::{
     Binding, BoxFuture, Claim, ClaimOutcome, Clock, DeliveryRecord, DeliveryState, DeliveryStore,
-    MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, Settled, Settlement, StoreError,
+    Lease, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, Settled, Settlement, StoreError,
 };
 use zego_record_testkit::ManualClock;
-use zego_record_testkit::stores::{assert_guard_conformant, assert_store_conformant};
+use zego_record_testkit::stores::{
+    assert_guard_conformant, assert_guard_conformant_across_handles, assert_store_conformant,
+    assert_store_conformant_across_handles,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_memory_store_conforms() {
@@ -19,29 +22,39 @@ async fn the_memory_store_conforms() {
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     for _ in 0..3 {
         assert_store_conformant(Arc::clone(&store), async |time| clock.advance(time)).await;
+        let open = async || Arc::clone(&store);
+        assert_store_conformant_across_handles(open, async |time| clock.advance(time)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_memory_guard_conforms() {
-    let guard = Arc::new(MemoryGuard::new());
+    let clock = ManualClock::new(UnixSeconds::new(0));
+    let guard = Arc::new(MemoryGuard::new().with_clock(clock.clone()));
     for _ in 0..3 {
-        assert_guard_conformant(Arc::clone(&guard)).await;
+        assert_guard_conformant(Arc::clone(&guard), async |time| clock.advance(time)).await;
+        let open = async || Arc::clone(&guard);
+        assert_guard_conformant_across_handles(open, async |time| clock.advance(time)).await;
     }
 }
 
 #[tokio::test]
 async fn a_deliberately_plain_store_conforms() {
-    assert_eq!(
-        broken_rule(|_, outcome| outcome, |_, settled| settled).await,
-        None
-    );
+    assert_eq!(broken_rule(Faults::default()).await, None);
+}
+
+#[tokio::test]
+async fn a_store_whose_records_expire_by_themselves_conforms() {
+    let faults = Faults {
+        purges: |_, _| false,
+        ..Faults::default()
+    };
+    assert_eq!(broken_rule(faults).await, None);
 }
 
 #[tokio::test]
 async fn a_broken_store_is_named() {
-    let keep = |_: &mut Change<'_, Settled>, settled| settled;
-    let claims: [(&str, Break<ClaimOutcome>); 4] = [
+    let claims: [(&str, Break<ClaimOutcome>); 5] = [
         (
             "what is running is busy for others",
             |change, outcome| match outcome {
@@ -54,9 +67,7 @@ async fn a_broken_store_is_named() {
             outcome => outcome,
         }),
         ("and the epoch grows", |_, outcome| match outcome {
-            ClaimOutcome::Run(lease) => {
-                ClaimOutcome::Run(zego_record_receiver::Lease { epoch: 1, ..lease })
-            }
+            ClaimOutcome::Run(lease) => ClaimOutcome::Run(Lease::new(1, lease.changed)),
             outcome => outcome,
         }),
         (
@@ -68,39 +79,133 @@ async fn a_broken_store_is_named() {
                 _ => outcome,
             },
         ),
+        ("a lease is not longer than asked", |change, outcome| {
+            change.lengthen_lease();
+            outcome
+        }),
     ];
-    for (rule, break_claim) in claims {
-        let broken = broken_rule(break_claim, keep).await.expect(rule);
-        assert!(broken.contains(rule), "{broken}");
+    for (rule, claim) in claims {
+        assert_broken(
+            rule,
+            Faults {
+                claim,
+                ..Faults::default()
+            },
+        )
+        .await;
     }
-    let unfenced = |change: &mut Change<'_, Settled>, settled| {
-        if let (Settled::Stale, Some(before)) = (settled, change.before)
-            && matches!(before.state, DeliveryState::Running { .. })
-        {
-            *change.after = Some(DeliveryRecord {
-                state: DeliveryState::Failed,
-                ..before
-            });
-            return Settled::Applied;
-        }
-        settled
-    };
-    let broken = broken_rule(|_, outcome| outcome, unfenced).await.unwrap();
-    assert!(broken.contains("a stale owner changes nothing"), "{broken}");
+    let settlements: [(&str, Break<Settled>); 3] = [
+        ("a stale owner changes nothing", |change, settled| {
+            if let (Settled::Stale, Some(before)) = (settled, change.before)
+                && matches!(before.state, DeliveryState::Running { .. })
+            {
+                *change.after = Some(DeliveryRecord {
+                    state: DeliveryState::Failed,
+                    ..before
+                });
+                return Settled::Applied;
+            }
+            settled
+        }),
+        ("a settlement renews the retention", |change, settled| {
+            if let (Some(before), Some(after)) = (change.before, &mut *change.after) {
+                after.expires = before.expires;
+            }
+            settled
+        }),
+        ("a lease is not longer than asked", |change, settled| {
+            change.lengthen_lease();
+            settled
+        }),
+    ];
+    for (rule, settle) in settlements {
+        assert_broken(
+            rule,
+            Faults {
+                settle,
+                ..Faults::default()
+            },
+        )
+        .await;
+    }
 }
 
 #[tokio::test]
-async fn a_store_that_checks_and_then_acts_is_found_out() {
-    let plain = Plain::new(
-        ManualClock::new(UnixSeconds::new(0)),
-        |_, outcome| outcome,
-        |_, settled| settled,
-    );
+async fn a_store_that_purges_wrongly_is_named() {
+    let rows: [(&str, Faults); 7] = [
+        (
+            "purge never removes what is running",
+            Faults {
+                purges: |record, _| matches!(record.state, DeliveryState::Running { .. }),
+                ..Faults::default()
+            },
+        ),
+        (
+            "purge never removes what is running",
+            Faults {
+                // The retention counts from the claim, whatever the lease.
+                purges: |record, now| match record.state {
+                    DeliveryState::Running { lease_ends, .. } => {
+                        record.expires - lease_ends + Duration::from_secs(1) <= now
+                    }
+                    _ => record.is_forgotten(now),
+                },
+                ..Faults::default()
+            },
+        ),
+        (
+            "purge never removes what has not expired",
+            Faults {
+                purges: |record, _| record.state == DeliveryState::Done,
+                ..Faults::default()
+            },
+        ),
+        (
+            "purge never removes what has not expired",
+            Faults {
+                purges: |record, _| record.state == DeliveryState::Failed,
+                ..Faults::default()
+            },
+        ),
+        (
+            "purge never removes what has not expired",
+            Faults {
+                purges: |record, now| !record.is_running(now) && record.epoch == 1,
+                ..Faults::default()
+            },
+        ),
+        (
+            "purge honours its limit",
+            Faults {
+                page: |_| u32::MAX,
+                ..Faults::default()
+            },
+        ),
+        (
+            "purge returns how many it removed",
+            Faults {
+                returns: |removed, _| removed.div_ceil(2),
+                ..Faults::default()
+            },
+        ),
+    ];
+    for (rule, faults) in rows {
+        assert_broken(rule, faults).await;
+    }
+}
+
+/// Each handle has a lock of its own, as a process has; one handle alone does not show the race.
+#[tokio::test]
+async fn a_store_that_reads_first_and_writes_later_behind_a_lock_is_found_across_handles() {
+    let plain = Arc::new(Plain::new(Faults::default()));
     let clock = plain.clock.clone();
-    let suite = assert_store_conformant(Arc::new(ChecksThenActs(plain)), move |time| {
-        clock.advance(time);
-        std::future::ready(())
-    });
+    let open = {
+        let plain = Arc::clone(&plain);
+        move || std::future::ready(Arc::new(ReadsThenWrites::new(&plain)))
+    };
+    let suite = assert_store_conformant(open().await, pass(&clock));
+    assert_eq!(panic_of(suite).await, None);
+    let suite = assert_store_conformant_across_handles(open, pass(&clock));
     let broken = panic_of(suite).await.unwrap();
     assert!(
         broken.contains("a race of claims has one winner"),
@@ -108,64 +213,166 @@ async fn a_store_that_checks_and_then_acts_is_found_out() {
     );
 }
 
+/// Handles that remember for themselves what the others should see.
+#[tokio::test]
+async fn handles_that_do_not_share_what_is_written_are_found() {
+    let clock = ManualClock::new(UnixSeconds::new(0));
+    let open = {
+        let clock = clock.clone();
+        move || std::future::ready(Arc::new(MemoryStore::new().with_clock(clock.clone())))
+    };
+    let suite = assert_store_conformant_across_handles(open, pass(&clock));
+    assert!(panic_of(suite).await.is_some());
+    let open = {
+        let clock = clock.clone();
+        move || std::future::ready(Arc::new(MemoryGuard::new().with_clock(clock.clone())))
+    };
+    let suite = assert_guard_conformant_across_handles(open, pass(&clock));
+    assert!(panic_of(suite).await.is_some());
+}
+
 #[tokio::test]
 async fn a_broken_guard_is_named() {
-    #[derive(Debug)]
-    struct Forgetful(MemoryGuard);
-    impl ReplayGuard for Forgetful {
-        fn bind<'a>(
-            &'a self,
-            check: &'a ReplayCheck,
-        ) -> BoxFuture<'a, Result<Binding, StoreError>> {
-            let content = [check.content[0]; 16];
-            Box::pin(async move { Ok(self.0.bind_now(&ReplayCheck { content, ..*check })) })
-        }
+    let rows: [(&str, GuardFaults); 6] = [
+        (
+            "all 16 bytes of a content count",
+            GuardFaults {
+                bind: |check| {
+                    ReplayCheck::new(check.signature, [check.content[0]; 16], check.keep_for)
+                },
+                ..GuardFaults::default()
+            },
+        ),
+        (
+            "a binding is kept for as long as asked",
+            GuardFaults {
+                bind: |check| ReplayCheck::new(check.signature, check.content, check.keep_for / 3),
+                ..GuardFaults::default()
+            },
+        ),
+        (
+            "a binding expires",
+            GuardFaults {
+                bind: |check| ReplayCheck::new(check.signature, check.content, check.keep_for * 2),
+                ..GuardFaults::default()
+            },
+        ),
+        (
+            "a repeat does not prolong it",
+            GuardFaults {
+                prolongs: true,
+                ..GuardFaults::default()
+            },
+        ),
+        (
+            "purge removes nothing that has not expired",
+            GuardFaults {
+                purges: |_, _| true,
+                ..GuardFaults::default()
+            },
+        ),
+        (
+            "purge returns how many it removed",
+            GuardFaults {
+                returns: |removed| removed.div_ceil(2),
+                ..GuardFaults::default()
+            },
+        ),
+    ];
+    for (rule, faults) in rows {
+        let guard = Arc::new(PlainGuard::new(faults));
+        let clock = guard.clock.clone();
+        let broken = panic_of(assert_guard_conformant(guard, pass(&clock))).await;
+        let broken = broken.unwrap_or_else(|| panic!("not found: {rule}"));
+        assert!(broken.contains(rule), "{broken}");
     }
-    let suite = assert_guard_conformant(Arc::new(Forgetful(MemoryGuard::new())));
-    assert!(
-        panic_of(suite)
-            .await
-            .unwrap()
-            .contains("all 16 bytes of a content count")
+    let guard = Arc::new(PlainGuard::new(GuardFaults::default()));
+    let clock = guard.clock.clone();
+    assert_eq!(
+        panic_of(assert_guard_conformant(guard, pass(&clock))).await,
+        None
     );
+}
+
+#[tokio::test]
+async fn a_guard_that_reads_first_and_writes_later_is_found() {
+    let plain = Arc::new(PlainGuard::new(GuardFaults::default()));
+    let clock = plain.clock.clone();
+    let open = move || std::future::ready(Arc::new(ReadsThenBinds(Arc::clone(&plain))));
+    let suite = assert_guard_conformant_across_handles(open, pass(&clock));
+    let broken = panic_of(suite).await.unwrap();
+    assert!(broken.contains("a race has one first"), "{broken}");
 }
 
 /// What a plain store is about to write, for a test to break.
 struct Change<'a, T> {
     before: Option<DeliveryRecord>,
     after: &'a mut Option<DeliveryRecord>,
-    answer: std::marker::PhantomData<T>,
+    now: Duration,
+    result: std::marker::PhantomData<T>,
 }
 
 impl<T> Change<'_, T> {
-    fn undo_as(&mut self, answer: T) -> T {
+    fn undo_as(&mut self, result: T) -> T {
         *self.after = self.before;
-        answer
+        result
+    }
+
+    /// A lease that begins now becomes twice as long.
+    fn lengthen_lease(&mut self) {
+        let is_new = *self.after != self.before;
+        if let Some(DeliveryRecord {
+            state: DeliveryState::Running { lease_ends, .. },
+            ..
+        }) = self.after
+            && is_new
+        {
+            *lease_ends += *lease_ends - self.now;
+        }
     }
 }
 
 type Break<T> = fn(&mut Change<'_, T>, T) -> T;
+
+/// What is wrong with a plain store; nothing by default.
+#[derive(Clone, Copy, Debug)]
+struct Faults {
+    claim: Break<ClaimOutcome>,
+    settle: Break<Settled>,
+    /// What a purge removes.
+    purges: fn(&DeliveryRecord, Duration) -> bool,
+    /// How much it removes, by its limit.
+    page: fn(u32) -> u32,
+    /// What it returns, by what it has removed and its limit.
+    returns: fn(u64, u32) -> u64,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            claim: |_, outcome| outcome,
+            settle: |_, settled| settled,
+            purges: DeliveryRecord::is_forgotten,
+            page: |limit| limit,
+            returns: |removed, _| removed,
+        }
+    }
+}
 
 /// The simplest store there is: a list under a lock, and the transition functions.
 #[derive(Debug)]
 struct Plain {
     clock: ManualClock,
     records: Mutex<Vec<(Claim, DeliveryRecord)>>,
-    break_claim: Break<ClaimOutcome>,
-    break_settle: Break<Settled>,
+    faults: Faults,
 }
 
 impl Plain {
-    fn new(
-        clock: ManualClock,
-        break_claim: Break<ClaimOutcome>,
-        break_settle: Break<Settled>,
-    ) -> Self {
+    fn new(faults: Faults) -> Self {
         Self {
-            clock,
+            clock: ManualClock::new(UnixSeconds::new(0)),
             records: Mutex::default(),
-            break_claim,
-            break_settle,
+            faults,
         }
     }
 
@@ -188,26 +395,27 @@ impl Plain {
             .iter()
             .any(|(other, _)| other.event_id == claim.event_id && other.key != claim.key);
         let before = known.map(|index| records[index].1);
-        let (mut after, answer) = decide(before, changed, now);
+        let (mut after, result) = decide(before, changed, now);
         let mut change = Change {
             before,
             after: &mut after,
-            answer: std::marker::PhantomData,
+            now,
+            result: std::marker::PhantomData,
         };
-        let answer = broken(&mut change, answer);
+        let result = broken(&mut change, result);
         match (known, after) {
             (Some(index), Some(after)) => records[index].1 = after,
             (None, Some(after)) => records.push((claim.clone(), after)),
             (_, None) => {}
         }
-        answer
+        result
     }
 }
 
 impl DeliveryStore for Plain {
     fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ClaimOutcome, StoreError>> {
         let decide = |record, changed, now| DeliveryRecord::claim(record, claim, changed, now);
-        let outcome = self.step(claim, decide, self.break_claim);
+        let outcome = self.step(claim, decide, self.faults.claim);
         Box::pin(async move { Ok(outcome) })
     }
 
@@ -217,30 +425,58 @@ impl DeliveryStore for Plain {
         settlement: Settlement,
     ) -> BoxFuture<'a, Result<Settled, StoreError>> {
         let decide = |record, _, now| DeliveryRecord::settle(record, claim, settlement, now);
-        let settled = self.step(claim, decide, self.break_settle);
+        let settled = self.step(claim, decide, self.faults.settle);
         Box::pin(async move { Ok(settled) })
     }
 
-    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async { Ok(0) })
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let now = self.clock.monotonic();
+        let mut records = self.records.lock().unwrap();
+        let (before, mut left) = (records.len(), (self.faults.page)(limit));
+        records.retain(|(_, record)| {
+            let goes = left > 0 && (self.faults.purges)(record, now);
+            left -= u32::from(goes);
+            !goes
+        });
+        let purged = (self.faults.returns)((before - records.len()) as u64, limit);
+        Box::pin(async move { Ok(purged) })
     }
 
     fn default_retention(&self) -> Duration {
         Duration::from_secs(24 * 60 * 60)
     }
+
+    fn evictions(&self) -> u64 {
+        0
+    }
 }
 
-/// A claim that is a SELECT and then, a moment later, an INSERT or an UPDATE.
+/// A claim that is a SELECT and then, a moment later, an INSERT or an UPDATE, behind a lock that each
+/// handle has for itself.
 #[derive(Debug)]
-struct ChecksThenActs(Plain);
+struct ReadsThenWrites {
+    plain: Arc<Plain>,
+    lock: tokio::sync::Mutex<()>,
+}
 
-impl DeliveryStore for ChecksThenActs {
+impl ReadsThenWrites {
+    fn new(plain: &Arc<Plain>) -> Self {
+        Self {
+            plain: Arc::clone(plain),
+            lock: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl DeliveryStore for ReadsThenWrites {
     fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ClaimOutcome, StoreError>> {
         Box::pin(async move {
-            let seen = self.0.record(claim);
+            let _locked = self.lock.lock().await;
+            let plain = &self.plain;
+            let seen = plain.record(claim);
             tokio::task::yield_now().await;
             let decide = |_, changed, now| DeliveryRecord::claim(seen, claim, changed, now);
-            Ok(self.0.step(claim, decide, self.0.break_claim))
+            Ok(plain.step(claim, decide, plain.faults.claim))
         })
     }
 
@@ -249,32 +485,154 @@ impl DeliveryStore for ChecksThenActs {
         claim: &'a Claim,
         settlement: Settlement,
     ) -> BoxFuture<'a, Result<Settled, StoreError>> {
-        self.0.settle(claim, settlement)
+        self.plain.settle(claim, settlement)
     }
 
-    fn purge(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.0.purge()
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.plain.purge(limit)
     }
 
     fn default_retention(&self) -> Duration {
-        self.0.default_retention()
+        self.plain.default_retention()
+    }
+
+    fn evictions(&self) -> u64 {
+        0
     }
 }
 
-async fn broken_rule(
-    break_claim: Break<ClaimOutcome>,
-    break_settle: Break<Settled>,
-) -> Option<String> {
-    let clock = ManualClock::new(UnixSeconds::new(0));
-    let store = Plain::new(clock.clone(), break_claim, break_settle);
-    let pass = {
-        let clock = clock.clone();
-        move |time| {
-            clock.advance(time);
-            std::future::ready(())
+/// A bound signature: its content, and when it expires.
+type Bound = ([u8; 20], [u8; 16], Duration);
+
+/// What is wrong with a plain guard; nothing by default.
+#[derive(Clone, Copy, Debug)]
+struct GuardFaults {
+    bind: fn(&ReplayCheck) -> ReplayCheck,
+    prolongs: bool,
+    purges: fn(&Bound, Duration) -> bool,
+    returns: fn(u64) -> u64,
+}
+
+impl Default for GuardFaults {
+    fn default() -> Self {
+        Self {
+            bind: |check| *check,
+            prolongs: false,
+            purges: |(_, _, expires), now| *expires <= now,
+            returns: |removed| removed,
         }
-    };
-    panic_of(assert_store_conformant(Arc::new(store), pass)).await
+    }
+}
+
+/// The simplest guard there is: a list under a lock.
+#[derive(Debug)]
+struct PlainGuard {
+    clock: ManualClock,
+    bound: Mutex<Vec<Bound>>,
+    faults: GuardFaults,
+}
+
+impl PlainGuard {
+    fn new(faults: GuardFaults) -> Self {
+        Self {
+            clock: ManualClock::new(UnixSeconds::new(0)),
+            bound: Mutex::default(),
+            faults,
+        }
+    }
+
+    fn look(&self, check: &ReplayCheck) -> Binding {
+        let now = self.clock.monotonic();
+        let bound = self.bound.lock().unwrap();
+        let known = bound
+            .iter()
+            .find(|(signature, _, expires)| *signature == check.signature && now < *expires);
+        match known {
+            None => Binding::First,
+            Some((_, content, _)) if *content == check.content => Binding::Same,
+            Some(_) => Binding::Conflict,
+        }
+    }
+
+    fn write(&self, check: &ReplayCheck) {
+        let expires = self.clock.monotonic() + check.keep_for;
+        let mut bound = self.bound.lock().unwrap();
+        bound.retain(|(signature, ..)| *signature != check.signature);
+        bound.push((check.signature, check.content, expires));
+    }
+}
+
+impl ReplayGuard for PlainGuard {
+    fn bind<'a>(&'a self, check: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        let check = (self.faults.bind)(check);
+        let binding = self.look(&check);
+        if binding == Binding::First || (binding == Binding::Same && self.faults.prolongs) {
+            self.write(&check);
+        }
+        Box::pin(async move { Ok(binding) })
+    }
+
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let now = self.clock.monotonic();
+        let mut bound = self.bound.lock().unwrap();
+        let (before, mut left) = (bound.len(), limit);
+        bound.retain(|entry| {
+            let goes = left > 0 && (self.faults.purges)(entry, now);
+            left -= u32::from(goes);
+            !goes
+        });
+        let purged = (self.faults.returns)((before - bound.len()) as u64);
+        Box::pin(async move { Ok(purged) })
+    }
+
+    fn evictions(&self) -> u64 {
+        0
+    }
+}
+
+/// A look, and a moment later a write.
+#[derive(Debug)]
+struct ReadsThenBinds(Arc<PlainGuard>);
+
+impl ReplayGuard for ReadsThenBinds {
+    fn bind<'a>(&'a self, check: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        Box::pin(async move {
+            let binding = self.0.look(check);
+            tokio::task::yield_now().await;
+            if binding == Binding::First {
+                self.0.write(check);
+            }
+            Ok(binding)
+        })
+    }
+
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.0.purge(limit)
+    }
+
+    fn evictions(&self) -> u64 {
+        0
+    }
+}
+
+fn pass(clock: &ManualClock) -> impl Fn(Duration) -> std::future::Ready<()> + Send + 'static {
+    let clock = clock.clone();
+    move |time| {
+        clock.advance(time);
+        std::future::ready(())
+    }
+}
+
+async fn assert_broken(rule: &str, faults: Faults) {
+    let broken = broken_rule(faults).await;
+    let broken = broken.unwrap_or_else(|| panic!("not found: {rule}"));
+    assert!(broken.contains(rule), "{rule}: {broken}");
+}
+
+async fn broken_rule(faults: Faults) -> Option<String> {
+    let store = Plain::new(faults);
+    let clock = store.clock.clone();
+    panic_of(assert_store_conformant(Arc::new(store), pass(&clock))).await
 }
 
 async fn panic_of(suite: impl Future<Output = ()> + Send + 'static) -> Option<String> {

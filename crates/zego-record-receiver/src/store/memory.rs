@@ -1,7 +1,8 @@
 //! Deliveries in the memory of one process.
 
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry::Occupied;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +32,7 @@ const SWEEP_OTHER: usize = 8;
 /// The deliveries of one process, forgotten when it ends.
 ///
 /// Several receivers of a process may share one. It holds a bounded number of deliveries; when it is
-/// full, the delivery that finished first goes, never one that is running. A store for more than some
+/// full, the finished delivery that expires first goes, never one that is running. A store for more than some
 /// thousand deliveries consists of parts that fill independently, so the first of a part goes then.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
@@ -47,9 +48,9 @@ struct Shard {
     entries: HashMap<DeliveryKey, Entry>,
     /// How many deliveries about a file are known, by the hash of its event id.
     about: HashMap<u64, u32>,
-    /// What is done or failed, in the order in which it became so, which is the order in which it expires
-    /// as long as all claims have the same retention. A turn that is not its entry's any more is skipped.
-    finished: VecDeque<(u64, DeliveryKey)>,
+    /// What is done or failed; what expires first is on top, also when receivers with different retention
+    /// share a store. A turn that is not its entry's any more is skipped.
+    finished: BinaryHeap<Reverse<(Duration, u64, DeliveryKey)>>,
     next_turn: u64,
     evictions: u64,
 }
@@ -204,7 +205,8 @@ impl Shard {
             DeliveryState::Running { .. } => 0,
             DeliveryState::Done | DeliveryState::Failed => {
                 self.next_turn += 1;
-                self.finished.push_back((self.next_turn, key));
+                let finished = (record.expires, self.next_turn, key);
+                self.finished.push(Reverse(finished));
                 self.next_turn
             }
         };
@@ -220,7 +222,7 @@ impl Shard {
         if self.finished.len() > 2 * self.entries.len() {
             let entries = &self.entries;
             self.finished
-                .retain(|(turn, key)| is_turn_of(entries, *turn, key));
+                .retain(|Reverse((_, turn, key))| is_turn_of(entries, *turn, key));
         }
     }
 
@@ -235,13 +237,13 @@ impl Shard {
         }
     }
 
-    /// The delivery that finished first.
+    /// The finished delivery that expires first.
     fn first_finished(&mut self) -> Option<DeliveryKey> {
-        while let Some((turn, key)) = self.finished.front() {
+        while let Some(Reverse((_, turn, key))) = self.finished.peek() {
             if is_turn_of(&self.entries, *turn, key) {
                 return Some(*key);
             }
-            self.finished.pop_front();
+            self.finished.pop();
         }
         None
     }

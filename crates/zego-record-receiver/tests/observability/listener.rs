@@ -68,12 +68,11 @@ impl Listener {
             .collect()
     }
 
-    /// The longest text of all fields, with the name of its field.
-    pub(crate) fn longest_field(&self) -> (&'static str, String) {
+    /// Every field, with its name.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
         let log = self.log.0.lock().unwrap();
-        let fields = log.iter().flat_map(|seen| &seen.fields);
-        let longest = fields.max_by_key(|(_, text)| text.len());
-        longest.map(|(name, text)| (*name, text.clone())).unwrap()
+        let fields = log.iter().flat_map(|seen| seen.fields.clone());
+        fields.collect()
     }
 
     /// Everything.

@@ -6,18 +6,20 @@ use std::time::Duration;
 use zego_record_core::DeliveryKey;
 use zego_record_receiver::{Claim, ClaimOutcome, DeliveryStore, Lease, Owner, Settled, Settlement};
 
-use super::{RACERS, RACES, answered, race};
+use super::handles::Handles;
+use super::{PAGE, RACERS, RACES, assert_purged, race, succeeded};
 
 /// Short, so that a store whose clock cannot be moved is not waited for long.
-const LEASE: Duration = Duration::from_millis(400);
+const LEASE: Duration = Duration::from_millis(800);
 const RETENTION: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// Runs a store through everything that a receiver relies on: a race has one winner, an owner that has
-/// lost its lease does no harm, what is done stays done, attempts are counted, records expire.
+/// Runs a store through everything that a receiver relies on: a race has one winner, leases and
+/// retention are as long as asked, an owner that has lost its lease does no harm, what is done stays
+/// done, attempts are counted, and a purge removes what has expired and nothing else.
 ///
-/// `pass` lets time pass on the store's clock: by waiting for real, as `tokio::time::sleep` does, or by
-/// moving a clock by hand.
+/// `pass` lets time pass on the store's clock: by waiting, as `tokio::time::sleep` does, or by moving a
+/// clock by hand.
 ///
 /// # Panics
 ///
@@ -27,29 +29,57 @@ where
     S: DeliveryStore + ?Sized + 'static,
     P: Future<Output = ()>,
 {
-    let suite = Suite {
-        store,
-        run: fastrand::u64(..),
-    };
-    suite.first_claim_runs().await;
-    suite.done_absorbs().await;
-    suite.failed_is_free().await;
-    suite.lost_answer().await;
-    suite.late_done().await;
-    suite.changed().await;
-    suite.races_have_one_winner().await;
-    suite.leases_run_out(&pass).await;
-    suite.extended_lease(&pass).await;
-    suite.stale_owner_is_harmless(&pass).await;
-    suite.records_expire(&pass).await;
+    Suite::new(Handles::one(store)).run_all(&pass).await;
+}
+
+/// As [`assert_store_conformant`], with several handles to one store, which are used in turn and raced
+/// against each other. `open` should share as little between them as two processes would.
+///
+/// # Panics
+///
+/// If the store breaks a rule.
+pub async fn assert_store_conformant_across_handles<S, O, P>(
+    open: impl Fn() -> O,
+    pass: impl Fn(Duration) -> P,
+) where
+    S: DeliveryStore + ?Sized + 'static,
+    O: Future<Output = Arc<S>>,
+    P: Future<Output = ()>,
+{
+    Suite::new(Handles::open(open).await).run_all(&pass).await;
 }
 
 struct Suite<S: ?Sized> {
-    store: Arc<S>,
+    store: Handles<S>,
     run: u64,
 }
 
 impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
+    fn new(store: Handles<S>) -> Self {
+        Self {
+            store,
+            run: fastrand::u64(..),
+        }
+    }
+
+    async fn run_all<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
+        self.first_claim_runs().await;
+        self.done_absorbs().await;
+        self.failed_is_free().await;
+        self.repeated_claim().await;
+        self.late_done().await;
+        self.changed().await;
+        self.races_have_one_winner().await;
+        self.leases_run_out(pass).await;
+        self.leases_are_as_long_as_asked(pass).await;
+        self.extended_lease(pass).await;
+        self.stale_owner_is_harmless(pass).await;
+        self.purge_counts(pass).await;
+        self.purge_spares_what_has_not_expired(pass).await;
+        self.records_expire(pass).await;
+        self.settlements_renew_retention(pass).await;
+    }
+
     async fn first_claim_runs(&self) {
         let first = self.delivery("first");
         self.expect("a new delivery may be run", &first, run(1))
@@ -66,7 +96,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
     async fn done_absorbs(&self) {
         let claim = self.running("done").await;
         self.settle(
-            "an owner can say that it is done",
+            "an owner can record that it is done",
             &claim,
             Settlement::Done,
             Settled::Applied,
@@ -88,7 +118,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
     async fn failed_is_free(&self) {
         let first = self.running("failed").await;
         self.settle(
-            "an owner can say that it has failed",
+            "an owner can record that it has failed",
             &first,
             Settlement::Failed,
             Settled::Applied,
@@ -113,10 +143,10 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             .await;
     }
 
-    async fn lost_answer(&self) {
-        let claim = self.running("lost answer").await;
+    async fn repeated_claim(&self) {
+        let claim = self.running("repeated claim").await;
         self.expect(
-            "a claim that its owner repeats is answered as before",
+            "a claim that its owner repeats returns the same",
             &claim,
             run(1),
         )
@@ -126,14 +156,18 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
     async fn late_done(&self) {
         let claim = self.delivery("never claimed");
         self.settle(
-            "done is true, whoever says so",
+            "done is true, whoever records it",
             &claim,
             Settlement::Done,
             Settled::Applied,
         )
         .await;
-        self.expect("done is true, whoever says so", &claim, ClaimOutcome::Done)
-            .await;
+        self.expect(
+            "done is true, whoever records it",
+            &claim,
+            ClaimOutcome::Done,
+        )
+        .await;
     }
 
     async fn changed(&self) {
@@ -178,7 +212,7 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             assert_eq!(
                 losers.count(),
                 RACERS - 1,
-                "who loses a race finds it busy, but: {outcomes:?}"
+                "whoever loses a race finds it busy, but: {outcomes:?}"
             );
         }
     }
@@ -199,6 +233,33 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             [&run(2)],
             "a lease that has run out has one heir, and the epoch grows"
         );
+    }
+
+    async fn leases_are_as_long_as_asked<P: Future<Output = ()>>(
+        &self,
+        pass: &impl Fn(Duration) -> P,
+    ) {
+        let rule = "a lease is not shorter than asked";
+        let claimed = self.running("lease").await;
+        let extended = self.running("lease of an extension").await;
+        pass(LEASE / 2).await;
+        self.expect(rule, &by_another(&claimed), ClaimOutcome::Busy)
+            .await;
+        self.settle(
+            "an owner can extend its lease",
+            &extended,
+            Settlement::Extend,
+            Settled::Applied,
+        )
+        .await;
+        // A moment for the way to the store.
+        pass(LEASE * 3 / 4).await;
+        self.expect(rule, &by_another(&extended), ClaimOutcome::Busy)
+            .await;
+        let rule = "a lease is not longer than asked";
+        self.expect(rule, &by_another(&claimed), run(2)).await;
+        pass(LEASE * 3 / 4).await;
+        self.expect(rule, &by_another(&extended), run(2)).await;
     }
 
     async fn extended_lease<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
@@ -261,6 +322,63 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
             .await;
     }
 
+    async fn purge_counts<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
+        self.purge_all().await;
+        for number in 0..5 {
+            let claim = self.delivery(&format!("purged {number}"));
+            let claim = claim.with_retention(RETENTION);
+            self.settle("it is done", &claim, Settlement::Done, Settled::Applied)
+                .await;
+        }
+        pass(RETENTION * 3 / 2).await;
+        // No claim comes between, since a store may purge a little then.
+        let mut pages = Vec::new();
+        for _ in 0..5 {
+            pages.push(succeeded("purge", self.store.next().purge(2).await));
+        }
+        assert_purged("deliveries", 5, &pages);
+    }
+
+    async fn purge_spares_what_has_not_expired<P: Future<Output = ()>>(
+        &self,
+        pass: &impl Fn(Duration) -> P,
+    ) {
+        let just_begun = self.delivery("just begun").with_lease(LONG);
+        self.expect("a new delivery may be run", &just_begun, run(1))
+            .await;
+        let crashed = self.running("lease over").await;
+        let (done, failed) = (self.running("kept done").await, self.running("kept").await);
+        for (claim, settlement) in [(&done, Settlement::Done), (&failed, Settlement::Failed)] {
+            self.settle("it is settled", claim, settlement, Settled::Applied)
+                .await;
+        }
+        let extended = self.delivery("outlives its retention");
+        let extended = extended.with_retention(RETENTION);
+        self.expect("a new delivery may be run", &extended, run(1))
+            .await;
+        self.settle(
+            "an owner can extend its lease",
+            &extended.clone().with_lease(LONG),
+            Settlement::Extend,
+            Settled::Applied,
+        )
+        .await;
+        self.purge_all().await;
+        let rule = "purge never removes what is running";
+        self.expect(rule, &by_another(&just_begun), ClaimOutcome::Busy)
+            .await;
+        pass(LEASE + RETENTION * 3 / 2).await;
+        self.purge_all().await;
+        self.expect(rule, &by_another(&extended), ClaimOutcome::Busy)
+            .await;
+        let rule = "purge never removes what has not expired";
+        self.expect(rule, &by_another(&done), ClaimOutcome::Done)
+            .await;
+        for claim in [&failed, &crashed] {
+            self.expect(rule, &by_another(claim), run(2)).await;
+        }
+    }
+
     async fn records_expire<P: Future<Output = ()>>(&self, pass: &impl Fn(Duration) -> P) {
         let claim = self.delivery("expires").with_retention(RETENTION);
         self.expect("a new delivery may be run", &claim, run(1))
@@ -275,16 +393,59 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
         )
         .await;
         pass(RETENTION).await;
-        answered("purge", self.store.purge(1_000).await);
+        self.purge_all().await;
         let again = by_another(&claim);
         self.expect("when its retention is over, it is new", &again, run(1))
             .await;
     }
 
+    /// The settlement comes so late that the retention of the claim alone would be over at the end.
+    async fn settlements_renew_retention<P: Future<Output = ()>>(
+        &self,
+        pass: &impl Fn(Duration) -> P,
+    ) {
+        let mut claims = Vec::new();
+        for settlement in [Settlement::Done, Settlement::Failed, Settlement::Extend] {
+            let claim = self.delivery(&format!("retention after {settlement:?}"));
+            let claim = claim.with_retention(RETENTION);
+            self.expect("a new delivery may be run", &claim, run(1))
+                .await;
+            claims.push((settlement, claim));
+        }
+        pass(RETENTION).await;
+        for (settlement, claim) in &claims {
+            self.settle(
+                "nobody has taken it over",
+                claim,
+                *settlement,
+                Settled::Applied,
+            )
+            .await;
+        }
+        pass(LEASE + RETENTION / 5).await;
+        self.purge_all().await;
+        for (settlement, claim) in &claims {
+            let expected = match settlement {
+                Settlement::Done => ClaimOutcome::Done,
+                Settlement::Failed | Settlement::Extend => run(2),
+            };
+            self.expect(
+                "a settlement renews the retention",
+                &by_another(claim),
+                expected,
+            )
+            .await;
+        }
+    }
+
+    async fn purge_all(&self) {
+        while succeeded("purge", self.store.next().purge(PAGE).await) >= u64::from(PAGE) {}
+    }
+
     async fn race(&self, claim: &Claim) -> Vec<ClaimOutcome> {
         race((0..RACERS).map(|_| {
-            let (store, claim) = (Arc::clone(&self.store), by_another(&claim));
-            async move { answered("claim", store.claim(&claim).await) }
+            let (store, claim) = (self.store.next(), by_another(claim));
+            async move { succeeded("claim", store.claim(&claim).await) }
         }))
         .await
     }
@@ -297,12 +458,12 @@ impl<S: DeliveryStore + ?Sized + 'static> Suite<S> {
     }
 
     async fn expect(&self, rule: &str, claim: &Claim, expected: ClaimOutcome) {
-        let outcome = answered("claim", self.store.claim(claim).await);
+        let outcome = succeeded("claim", self.store.next().claim(claim).await);
         assert_eq!(outcome, expected, "{rule} (delivery {})", claim.event_id);
     }
 
     async fn settle(&self, rule: &str, claim: &Claim, settlement: Settlement, expected: Settled) {
-        let settled = answered("settle", self.store.settle(claim, settlement).await);
+        let settled = succeeded("settle", self.store.next().settle(claim, settlement).await);
         assert_eq!(
             settled, expected,
             "{rule} ({settlement:?} of delivery {})",
