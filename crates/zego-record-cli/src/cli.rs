@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, chain};
 use crate::io::{Io, Tone, paint};
-use crate::{demo, listen, send, sign, verify};
+use crate::{check, demo, listen, send, sign, verify};
 
 /// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Check(check::CheckArgs),
     Listen(listen::ListenArgs),
     Send(send::SendArgs),
     Sign(sign::SignArgs),
@@ -91,6 +92,7 @@ enum Command {
 impl Cli {
     fn run(&self, io: &mut Io<'_>) -> Result<Status, Error> {
         match &self.command {
+            Command::Check(args) => check::run(args, io),
             Command::Demo(args) => demo::run(args, io),
             Command::Listen(args) => listen::run(args, io),
             Command::Send(args) => send::run(args, io),

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use fastrand::Rng;
+use http::HeaderValue;
 use zego_record_core::{UnixSeconds, Vendor, WireForm};
 use zego_record_testkit::RequestBuilder;
 
@@ -27,6 +28,18 @@ pub(crate) struct ContentArgs {
     /// Set a field to a text; `timestamp` and `nonce` are signed as they are set. Repeatable
     #[arg(long = "field", value_name = "NAME=VALUE")]
     fields: Vec<FieldText>,
+
+    /// Leave a field out. Repeatable
+    #[arg(long, value_name = "FIELD")]
+    unset: Vec<String>,
+
+    /// Send a field as null; a form leaves it out. Repeatable
+    #[arg(long, value_name = "FIELD")]
+    null: Vec<String>,
+
+    /// The Content-Type to send; `none` sends none [default: the one that fits]
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<HeaderValue>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -85,7 +98,28 @@ impl ContentArgs {
             Some(text) => builder.field("extra_params", text),
             None => builder,
         };
-        self.apply(builder.field("stream_alias", stream))
+        builder.field("stream_alias", stream)
+    }
+
+    /// The same without what changes single fields or the Content-Type.
+    pub(crate) fn without_edits(&self) -> Self {
+        Self {
+            vendor: self.vendor,
+            wire: self.wire,
+            numbers: self.numbers,
+            fields: Vec::new(),
+            unset: Vec::new(),
+            null: Vec::new(),
+            content_type: None,
+        }
+    }
+
+    /// Whether a part of the signature is replaced or taken away, so that a receiver must reject it.
+    pub(crate) fn breaks_signature(&self) -> bool {
+        let signed = ["signature", "timestamp", "nonce"];
+        let gone = self.unset.iter().chain(&self.null);
+        self.fields.iter().any(|field| field.name == "signature")
+            || gone.clone().any(|name| signed.contains(&name.as_str()))
     }
 
     /// Makes a request what the options ask for.
@@ -96,14 +130,29 @@ impl ContentArgs {
         if self.numbers {
             builder = builder.numbers();
         }
-        self.fields.iter().fold(builder, |builder, field| {
+        if let Some(content_type) = self
+            .content_type
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
+        {
+            let sent = (content_type != "none").then_some(content_type);
+            builder = builder.content_type(sent);
+        }
+        builder = self.fields.iter().fold(builder, |builder, field| {
             let value = field.value.as_str();
             match field.name.as_str() {
                 "timestamp" => builder.timestamp(value),
                 "nonce" => builder.nonce(value),
                 name => builder.field(name, value),
             }
-        })
+        });
+        builder = self
+            .unset
+            .iter()
+            .fold(builder, |builder, name| builder.without(name.as_str()));
+        let null =
+            |builder: RequestBuilder, name: &String| builder.field_json(name.as_str(), "null");
+        self.null.iter().fold(builder, null)
     }
 
     fn extra_params(
@@ -181,7 +230,8 @@ mod tests {
         let content = Cli::parse_from(args).content;
         let secret = Secret::new("test", Zeroizing::new("secret".to_owned()));
         let mut rng = Rng::with_seed(seed);
-        let request = content.recording(&secret, NOW, index, &mut rng).build();
+        let recording = content.recording(&secret, NOW, index, &mut rng);
+        let request = content.apply(recording).build();
         request.body().to_owned()
     }
 

@@ -21,6 +21,10 @@ pub struct Io<'a> {
     pub err_color: bool,
     /// Whether a line of progress is shown, and overwritten, on standard error.
     pub progress: bool,
+    /// Whether standard input is a keyboard, so that somebody has to be asked to type.
+    pub input_is_terminal: bool,
+    /// How many columns a line may have.
+    pub width: usize,
 }
 
 impl Io<'_> {
@@ -39,6 +43,8 @@ impl fmt::Debug for Io<'_> {
             .field("out_color", &self.out_color)
             .field("err_color", &self.err_color)
             .field("progress", &self.progress)
+            .field("input_is_terminal", &self.input_is_terminal)
+            .field("width", &self.width)
             .finish_non_exhaustive()
     }
 }
@@ -67,20 +73,59 @@ pub(crate) fn paint(color: bool, tone: Tone, text: impl fmt::Display) -> String 
     }
 }
 
-/// Makes a text of a peer harmless for a terminal: control characters become their escapes.
+/// Makes a peer's string harmless for a terminal: what is invisible there, or changes how the rest is
+/// shown, becomes its escape.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escaped = character.is_control();
-            let plain = (!escaped).then_some(character);
-            plain.into_iter().chain(
-                escaped
-                    .then(|| character.escape_default())
-                    .into_iter()
-                    .flatten(),
-            )
-        })
-        .collect()
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_invisible(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Breaks a text between words, so that no line is longer than `width` unless a word is. All lines but
+/// the first are indented.
+pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let words = text.trim_start_matches(' ');
+    let mut column = text.len() - words.len();
+    let mut wrapped = " ".repeat(column);
+    let mut first = true;
+    for word in words.split(' ') {
+        let length = word.chars().count();
+        if first {
+            first = false;
+        } else if column > indent && column + 1 + length > width {
+            wrapped.push('\n');
+            wrapped.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
+}
+
+/// Zero-width characters, those that change the direction of text, and other formats without a glyph.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -95,6 +140,29 @@ mod tests {
 
     #[test]
     fn a_peer_cannot_write_escape_sequences_to_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2J\n日"), "a\\u{1b}[2J\\n日");
+        assert_eq!(printable("a\u{1b}[2J\n日"), "a\\u{1b}[2J\\u{a}日");
+    }
+
+    #[test]
+    fn a_peer_cannot_hide_or_reorder_text() {
+        for hidden in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{e0041}'] {
+            let shown = printable(&format!("a{hidden}b"));
+            assert!(shown.is_ascii(), "{shown:?}");
+        }
+        assert_eq!(printable("مرحبا 👍🏽 é"), "مرحبا 👍🏽 é");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("one two three", 8, 2), "one two\n  three");
+        assert_eq!(wrap("one two three", 80, 2), "one two three");
+        assert_eq!(
+            wrap("  a-word-that-is-too-long", 8, 2),
+            "  a-word-that-is-too-long"
+        );
+        let text = "the quick brown fox jumps over the lazy dog ".repeat(4);
+        for line in wrap(&text, 30, 4).lines() {
+            assert!(line.chars().count() <= 30, "{line:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `demo` | a receiver and a fake ZEGOCLOUD on loopback, and every promise in a table |
 //! | `listen` | a receiver for development: shows each delivery and each rejection |
+//! | `check` | tests a receiver against every promise that a good one keeps |
 //! | `sign` | signs a timestamp and a nonce, or prints a whole signed request for `curl` |
 //! | `verify` | the doctor: says why a captured callback is or is not accepted |
 //! | `send` | the fake ZEGOCLOUD: sends callbacks, retries by the documented schedule, brings about faults |
@@ -40,6 +41,8 @@
 //!         out_color: false,
 //!         err_color: false,
 //!         progress: false,
+//!         input_is_terminal: false,
+//!         width: 80,
 //!     };
 //!     let status = run(["zego-record", "verify", "--any-age", "--secret", secret], &mut io);
 //!     (status, String::from_utf8(out).unwrap())
@@ -60,6 +63,7 @@
 //! Secrets, and signatures, except the one that `sign` was asked for.
 
 mod captured;
+pub mod check;
 mod cli;
 mod content;
 pub mod demo;
@@ -71,6 +75,8 @@ mod secrets;
 pub mod send;
 mod server;
 pub mod sign;
+mod tls;
+mod url;
 pub mod verify;
 
 pub use cli::{Status, run};

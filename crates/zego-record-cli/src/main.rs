@@ -12,6 +12,8 @@ fn main() -> ExitCode {
         out_color: stdout.is_terminal() && !no_color,
         err_color: stderr.is_terminal() && !no_color,
         progress: stderr.is_terminal(),
+        input_is_terminal: stdin.is_terminal(),
+        width: terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0.max(40))),
         input: &mut stdin,
         out: &mut stdout,
         err: &mut stderr,

@@ -63,9 +63,10 @@ struct Signed<'a> {
 pub(crate) fn run(args: &SignArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     let secret = args.secret.for_signing(io)?;
     let now = UnixSeconds::from(SystemTime::now());
-    let mut builder = args
+    let recording = args
         .content
         .recording(&secret, now, 1, &mut fastrand::Rng::new());
+    let mut builder = args.content.apply(recording);
     if let Some(timestamp) = &args.timestamp {
         builder = builder.timestamp(timestamp.as_str());
     }

@@ -227,10 +227,13 @@ fn wrong_usage_and_configuration_are_2_with_the_whole_chain() {
         ),
         (&bad_also, &["--also", "NAME=FILE"]),
         (
-            &["send", "https://example.com/"],
-            &["https is not supported", "plain http"],
+            &["send", "http://127.0.0.1:99999/"],
+            &["impossible port", "65535"],
         ),
-        (&["send", "example.com"], &["is no http URL"]),
+        (
+            &["send", "example.com"],
+            &["no scheme", "http://example.com"],
+        ),
         (
             &["send", "http://127.0.0.1:1/", "--speed", "0"],
             &["--speed must be positive"],

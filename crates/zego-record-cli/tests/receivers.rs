@@ -145,7 +145,7 @@ fn what_is_sent_is_shown() {
     assert_eq!(
         kinds(&lines),
         [
-            "delivery", "answered", "rejected", "rejected", "ignored", "totals"
+            "delivery", "answered", "rejected", "delivery", "rejected", "ignored", "totals"
         ]
     );
     assert_eq!(lines[0]["outcome"], "handled");
@@ -155,22 +155,16 @@ fn what_is_sent_is_shown() {
         (&lines[2]["verdict"], &lines[2]["signed"]),
         (&"signature_reused".into(), &true.into())
     );
-    assert_eq!(lines[3]["verdict"], "stale");
+    assert_eq!(lines[4]["verdict"], "stale");
     assert!(
-        lines[3]["reason"]
+        lines[4]["reason"]
             .as_str()
             .unwrap()
             .contains("300 s are allowed")
     );
-    assert_eq!(lines[4]["event"], "compose");
-    let answers = &lines[5]["answers"];
-    for verdict in [
-        "handled",
-        "duplicate",
-        "signature_reused",
-        "stale",
-        "ignored",
-    ] {
+    assert_eq!(lines[5]["event"], "compose");
+    let answers = &lines[6]["answers"];
+    for verdict in ["duplicate", "signature_reused", "stale", "ignored"] {
         assert_eq!(answers[verdict], 1, "{answers}");
     }
     assert!(!said.out.contains(SECRET) && !said.err.contains(SECRET));
@@ -215,10 +209,10 @@ fn for_a_person_every_event_is_a_line() {
         "{said:?}"
     );
     assert!(
-        lines[1].contains("bad_signature (401)") && lines[1].contains("ServerSecret"),
+        lines[2].contains("bad_signature (401)") && lines[2].contains("ServerSecret"),
         "{said:?}"
     );
-    assert_eq!(lines[2], "answers: 1 bad_signature, 1 handled");
+    assert_eq!(lines[3], "answers: 1 bad_signature, 2 handled");
 }
 
 #[test]

@@ -37,6 +37,10 @@ fn careful() -> impl Fn(usize, &Received) -> Act {
     }
 }
 
+fn contains(body: &[u8], part: &str) -> bool {
+    String::from_utf8_lossy(body).contains(part)
+}
+
 #[test]
 fn one_callback_arrives_at_the_first_attempt() {
     let server = Server::start(careful());
@@ -97,7 +101,7 @@ fn under_all_faults_at_once_a_careful_receiver_loses_and_lets_in_nothing() {
         (json["seed"].as_u64(), json["unfinished"].as_u64()),
         (Some(20_261_124), Some(0))
     );
-    for nothing in ["lost", "wrongly_accepted", "unanswered"] {
+    for nothing in ["lost", "wrongly_accepted", "unanswered", "unproven"] {
         assert_eq!(totals[nothing], 0, "{totals}");
     }
     assert!(totals["delivered_at"][1].as_u64() > Some(10), "{totals}");
@@ -110,6 +114,9 @@ fn under_all_faults_at_once_a_careful_receiver_loses_and_lets_in_nothing() {
         "future",
         "bad_signature",
         "unsigned",
+        "empty_signature",
+        "null_signature",
+        "control",
         "oversize",
     ] {
         let of_kind = deliveries
@@ -118,7 +125,7 @@ fn under_all_faults_at_once_a_careful_receiver_loses_and_lets_in_nothing() {
         let wrong: Vec<_> = of_kind
             .clone()
             .filter(|delivery| {
-                let expected = if matches!(kind, "callback" | "duplicate") {
+                let expected = if matches!(kind, "callback" | "control" | "duplicate") {
                     "delivered"
                 } else {
                     "rejected"
@@ -155,9 +162,10 @@ fn a_callback_is_lost_with_its_six_answers() {
     let server = Server::start(|_, _| Act::Answer(503, "busy"));
     let said = run(&["send", &server.url, "--speed", "1000", "--resign"]);
     assert_eq!(said.status, Some(1), "{said:?}");
-    let answers = ["503 busy"; 6].join(", ");
-    let expected = format!("#0 callback: lost after 6 attempts: {answers}\n0 delivered, 1 lost\n");
-    assert!(said.out.contains(&expected), "{said:?}");
+    let expected = "#0 callback: lost after 6 attempts: 503 busy x6\n0 delivered, 1 lost\n";
+    let first = "first failure: #0 callback: 503 busy; trying again in 0.0 s\n";
+    assert!(said.err.ends_with(first), "{said:?}");
+    assert!(said.out.contains(expected), "{said:?}");
     let received = server.received();
     assert_ne!(received[0].body, received[1].body, "signed anew");
 }
@@ -172,7 +180,7 @@ fn no_answer_and_no_connection_are_failed_attempts() {
         }
     });
     let said = run(&["send", &server.url, "--speed", "1000", "--timeout", "0.2"]);
-    let expected = "delivered at attempt 3: no answer in time, no answer in time, 200 ok\n";
+    let expected = "delivered at attempt 3: no answer in time x2, 200 ok\n";
     assert!(
         said.status == Some(0) && said.out.contains(expected),
         "{said:?}"
@@ -198,14 +206,23 @@ fn no_answer_and_no_connection_are_failed_attempts() {
         .unwrap()
         .to_owned();
     assert!(reply.contains("rejected"), "{reply}");
-    let said = run(&["send", &format!("http://{free}/"), "--fault", "unsigned"]);
+    let said = run(&[
+        "send",
+        &format!("http://{free}/"),
+        "--fault",
+        "unsigned",
+        "--speed",
+        "1000",
+    ]);
     assert_eq!(
         said.status,
         Some(1),
         "a receiver that is not there has rejected nothing: {said:?}"
     );
     assert!(
-        said.out.contains("#0 unsigned: unanswered: no connection"),
+        said.out
+            .contains("#1 control: lost after 6 attempts: no connection")
+            && said.out.contains("nothing else was sent"),
         "{said:?}"
     );
 }
@@ -227,7 +244,9 @@ fn a_receiver_that_accepts_everything_is_found_out() {
             said.out.contains(": wrongly accepted: 200 1\n"),
             "{fault}: {said:?}"
         );
-        assert!(said.out.contains("1 wrongly accepted"), "{fault}: {said:?}");
+        let wrongly = if fault == "unsigned" { 3 } else { 1 };
+        let expected = format!("{wrongly} wrongly accepted");
+        assert!(said.out.contains(&expected), "{fault}: {said:?}");
     }
 }
 
@@ -281,32 +300,135 @@ fn a_captured_body_is_sent_again_under_a_fresh_signature() {
 }
 
 #[test]
-fn the_seed_decides_all_that_is_random() {
-    let bodies = |seed: &str| {
-        let server = Server::start(|_, _| Act::Answer(200, "1"));
-        let fixed = [
-            "--field",
-            "timestamp=1760001893",
-            "--field",
-            "begin_time=1",
-            "--field",
-            "end_time=2",
+fn a_seed_repeats_the_plan_and_never_a_signature() {
+    let server = Server::start(careful());
+    let run_once = || {
+        let faults = [
+            "--fault",
+            "duplicate:0.5",
+            "--fault",
+            "unsigned:0.3",
+            "--json",
         ];
         let args = [
-            &["send", &server.url, "--count", "5", "--seed", seed],
-            &fixed[..],
+            &["send", &server.url, "--count", "9", "--seed", "5"],
+            &faults[..],
         ]
         .concat();
-        assert_eq!(run(&args).status, Some(0));
-        server
-            .received()
-            .into_iter()
-            .map(|received| received.body)
+        let said = run(&args);
+        assert_eq!(
+            said.status,
+            Some(0),
+            "a replay that nobody caused: {said:?}"
+        );
+        let json = said.json();
+        let deliveries = json["deliveries"].as_array().unwrap().clone();
+        deliveries
+            .iter()
+            .map(|d| (d["callback"].clone(), d["kind"].clone()))
             .collect::<Vec<_>>()
     };
-    let first = bodies("5");
-    assert_eq!(first, bodies("5"));
-    assert_ne!(first, bodies("6"));
+    assert_eq!(run_once(), run_once());
+    let bodies: Vec<_> = server
+        .received()
+        .into_iter()
+        .map(|received| received.body)
+        .collect();
+    let distinct: std::collections::HashSet<_> = bodies.iter().collect();
+    let duplicates = run_once()
+        .iter()
+        .filter(|(_, kind)| kind == "duplicate")
+        .count();
+    assert_eq!(distinct.len() + 2 * duplicates, bodies.len());
+}
+
+#[test]
+fn a_receiver_that_rejects_everything_proves_nothing() {
+    for status in [401, 404, 405, 301, 500] {
+        let server = Server::start(move |_, _| Act::Answer(status, ""));
+        let said = run(&[
+            "send",
+            &server.url,
+            "--fault",
+            "unsigned",
+            "--speed",
+            "1000",
+        ]);
+        assert_eq!(said.status, Some(1), "{status}: {said:?}");
+        assert!(
+            said.out.contains("nothing else was sent"),
+            "{status}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_is_no_rejection_unless_it_is_said_to_be_one() {
+    let server = Server::start(move |_, received| {
+        let empty = contains(&received.body, r#""signature":"""#);
+        Act::Answer(if empty { 500 } else { 200 }, "1")
+    });
+    let args = ["send", &server.url, "--field", "signature="];
+    let said = run(&args);
+    assert_eq!(said.status, Some(1), "{said:?}");
+    assert!(
+        said.out
+            .contains("#0 probe: not proven to be rejected: 500 1"),
+        "{said:?}"
+    );
+    let said = run(&[&args[..], &["--rejected-status", "500"]].concat());
+    assert_eq!(said.status, Some(0), "{said:?}");
+}
+
+#[test]
+fn an_empty_signature_that_is_accepted_is_found() {
+    let careful = careful();
+    let server = Server::start(move |number, received| {
+        let empty = contains(&received.body, r#""signature":"""#);
+        if empty {
+            Act::Answer(200, "1")
+        } else {
+            careful(number, received)
+        }
+    });
+    for args in [&["--fault", "unsigned"][..], &["--field", "signature="]] {
+        let said = run(&[&["send", &server.url], args].concat());
+        assert_eq!(said.status, Some(1), "{said:?}");
+        assert!(said.out.contains("1 wrongly accepted"), "{said:?}");
+    }
+    let said = run(&[
+        "send",
+        &server.url,
+        "--unset",
+        "signature",
+        "--expect",
+        "rejected",
+    ]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+}
+
+#[test]
+fn headers_and_content_type_are_sent_as_asked() {
+    let server = Server::start(|_, _| Act::Answer(200, "thanks"));
+    for (content_type, expected) in [("text/plain", "text/plain"), ("none", "")] {
+        let args = ["--content-type", content_type, "--null", "extra_params"];
+        let said = run(&[&["send", &server.url], &args[..]].concat());
+        assert_eq!(said.status, Some(0), "{said:?}");
+        assert!(said.out.contains("whose body is not 1"), "{said:?}");
+        let received = server.received().pop().unwrap();
+        assert_eq!(received.content_type, expected);
+        let body = String::from_utf8(received.body).unwrap();
+        assert!(body.contains(r#""extra_params":null"#), "{body}");
+    }
+}
+
+#[test]
+fn repeats_are_counted_since_the_handler_runs_are_not_seen() {
+    let server = Server::start(|_, _| Act::Answer(200, "1"));
+    let said = run(&["send", &server.url, "--count", "4", "--fault", "duplicate"]);
+    let note = said.out.replace("\n  ", " ");
+    let expected = "note: 4 callbacks, 4 repeats: your handler should have run 4 times.";
+    assert!(note.contains(expected), "{said:?}");
 }
 
 #[test]
@@ -330,6 +452,8 @@ fn progress_is_shown_on_a_terminal_and_wiped() {
         out_color: true,
         err_color: true,
         progress: true,
+        input_is_terminal: false,
+        width: 80,
     };
     let status = zego_record_cli::run(args, &mut io);
     let (out, err) = (
@@ -341,10 +465,7 @@ fn progress_is_shown_on_a_terminal_and_wiped() {
         out.contains("\u{1b}[32mdelivered at attempt 2\u{1b}[0m"),
         "{out:?}"
     );
-    assert!(
-        err.contains("1/1 begun") && err.contains("1 waiting"),
-        "{err:?}"
-    );
+    assert!(err.contains("first failure: #0 callback: 500 1"), "{err:?}");
     assert!(err.ends_with("\r\u{1b}[K"), "{err:?}");
 }
 
@@ -376,6 +497,7 @@ fn an_interrupt_ends_it_with_what_is_known() {
             said.out.contains("interrupted, not finished: 1"),
             "{said:?}"
         );
+        assert!(said.out.contains("#1 callback: unfinished"), "{said:?}");
         assert!(
             said.out.contains("1 delivered (1 at attempt 1)"),
             "{said:?}"

@@ -130,15 +130,18 @@ impl Abandoned {
     }
 }
 
-type Hook<T> = Option<Box<dyn Fn(&T) + Send + Sync>>;
+type Hook<T> = Box<dyn Fn(&T) + Send + Sync>;
+type RejectedHook = Box<dyn Fn(&Rejected<'_>) + Send + Sync>;
+type QuarantineHook = Box<dyn Fn(&Quarantined<'_>) + Send + Sync>;
+type DeliveryHook = Box<dyn Fn(&Delivered<'_>) + Send + Sync>;
 
 #[derive(Default)]
 pub(crate) struct Hooks {
-    pub(crate) rejected: Option<Box<dyn Fn(&Rejected<'_>) + Send + Sync>>,
-    pub(crate) quarantine: Option<Box<dyn Fn(&Quarantined<'_>) + Send + Sync>>,
-    pub(crate) delivery: Option<Box<dyn Fn(&Delivered<'_>) + Send + Sync>>,
-    pub(crate) ignored: Hook<OtherEvent>,
-    pub(crate) abandoned: Hook<Abandoned>,
+    pub(crate) rejected: Option<RejectedHook>,
+    pub(crate) quarantine: Option<QuarantineHook>,
+    pub(crate) delivery: Option<DeliveryHook>,
+    pub(crate) ignored: Option<Hook<OtherEvent>>,
+    pub(crate) abandoned: Option<Hook<Abandoned>>,
 }
 
 impl Hooks {

@@ -50,9 +50,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().from.project() {
-            Projected::Us { body } => body
-                .poll_frame(context)
-                .map(|frame| frame.map(|Ok(frame)| Ok(frame))),
+            Projected::Us { body } => body.poll_frame(context).map_err(|never| match never {}),
             Projected::Inner { body } => body.poll_frame(context),
         }
     }

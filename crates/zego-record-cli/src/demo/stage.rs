@@ -11,9 +11,11 @@ use zego_record_receiver::{Delivery, HandlerError, Receiver};
 use super::scenario::{Scene, Sender, scenario};
 use crate::error::Error;
 use crate::send::{
-    Attempt, HttpTransport, Kind, Next, Outgoing, Pace, Reply, Schedule, Transport, next,
+    Attempt, HttpTransport, Kind, Next, Outgoing, RejectedStatuses, Reply, Schedule, Transport,
+    next,
 };
 use crate::server;
+use crate::tls::TlsArgs;
 
 /// What has come of a scene.
 #[derive(Clone, Debug)]
@@ -70,7 +72,11 @@ pub async fn perform(schedule: Schedule) -> Result<Vec<Outcome>, Error> {
         receiver.shutdown().await;
     }));
 
-    let transport = HttpTransport::new(&format!("http://{address}/zego/record"), 1)?;
+    let transport = HttpTransport::new(
+        &format!("http://{address}/zego/record"),
+        1,
+        TlsArgs::default(),
+    )?;
     let mut outcomes = Vec::new();
     for scene in scenario(&secret, SystemTime::now().into()) {
         let answers = send(&transport, &scene, schedule).await;
@@ -90,23 +96,20 @@ pub async fn perform(schedule: Schedule) -> Result<Vec<Outcome>, Error> {
 
 async fn send(transport: &HttpTransport, scene: &Scene, schedule: Schedule) -> Vec<(u16, String)> {
     let began = Instant::now();
+    let rejected = RejectedStatuses::default();
     let mut attempts = Vec::new();
     loop {
-        let outgoing = Outgoing {
-            request: scene.request.clone(),
-            pace: Pace::Whole,
-            drop_answer: None,
-        };
+        let outgoing = Outgoing::new(scene.request.clone());
         let sent = began.elapsed();
         let reply = transport.send(outgoing).await;
         attempts.push(Attempt::new(sent, began.elapsed(), reply));
-        match next(Kind::Callback, &attempts, schedule) {
+        match next(Kind::Callback, &attempts, schedule, &rejected) {
             Next::Retry(at) if scene.sender == Sender::Zegocloud => sleep_until(began + at).await,
             _ => break,
         }
     }
     let answer = |attempt: Attempt| match attempt.reply {
-        Reply::Answer { status, body } => (status, body),
+        Reply::Answer { status, body, .. } => (status, body),
         other => (0, format!("{other:?}")),
     };
     attempts.into_iter().map(answer).collect()

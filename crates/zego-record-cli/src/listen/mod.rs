@@ -18,7 +18,7 @@ mod event;
 mod fail;
 mod show;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use clap::Args;
@@ -56,8 +56,8 @@ pub struct ListenArgs {
     #[command(flatten)]
     secret: SecretArgs,
 
-    /// Where to listen; port 0 chooses one, which is said on standard error
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    /// Where to listen; port 0 chooses one, which is printed on standard error
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000", value_parser = resolve)]
     addr: SocketAddr,
 
     /// How the handler fails
@@ -117,6 +117,14 @@ pub(crate) fn run(args: &ListenArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     Ok(Status::Fine)
 }
 
+/// The first address of a host, `localhost` for example.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text.to_socket_addrs().map_err(|error| error.to_string())?;
+    addresses
+        .next()
+        .ok_or_else(|| "the host has no address".to_owned())
+}
+
 fn receiver(secrets: &[Secret], events: &Events) -> Result<Receiver, Error> {
     let unusable = |error| Error::with_source("cannot set up the receiver", error);
     let mut verifier = Verifier::builder();
@@ -143,5 +151,17 @@ async fn handle(
         Some(Failure::Error) => Err(HandlerError::retry("as --fail asks for")),
         Some(Failure::Timeout) => std::future::pending().await,
         Some(Failure::Panic) => panic!("as --fail asks for"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listens_on_a_host_by_its_name() {
+        assert!(resolve("localhost:4222").unwrap().ip().is_loopback());
+        assert!(resolve("127.0.0.1:0").is_ok());
+        assert!(resolve("localhost").is_err());
     }
 }

@@ -2,19 +2,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::callbacks::Callbacks;
 use super::fault::FaultShare;
 use super::schedule::Schedule;
 use super::sender::Pacing;
+use super::verdict::RejectedStatuses;
 use crate::captured::Captured;
 use crate::content::ContentArgs;
 use crate::error::Error;
 use crate::io::Io;
 use crate::secrets::SecretArgs;
+use crate::tls::TlsArgs;
 
 /// Send callbacks as ZEGOCLOUD does: signed, with its retries, and with faults of your choice
 ///
@@ -22,14 +26,16 @@ use crate::secrets::SecretArgs;
 /// 2, 4, 8, 16 and 32 seconds after the request before it; after six attempts the callback is lost.
 ///
 /// Exit status 1 if something was lost that had to be delivered, or if something was accepted that had
-/// to be rejected.
+/// to be rejected. Before anything that must be rejected, a genuine callback is sent and must be
+/// delivered; and only 400, 401, 403 and 422 (413 for oversize) prove a rejection: a receiver that is
+/// not there, or fails, has checked nothing.
 ///
 /// Faults that must not keep a callback from being delivered: drop-answer (the first connection is
 /// closed before its answer is read), duplicate (sent twice), reorder (sent after later ones),
 /// chunked (no length announced), slow (the body takes two seconds, which count for --timeout).
 ///
 /// Faults that must be rejected, each sent once: stale and future (signed an hour off), bad-signature,
-/// unsigned, oversize (one mebibyte), and tamper: after a delivery, other content is sent under the same
+/// unsigned (the signature absent, then empty, then null), oversize (one mebibyte), and tamper: after a delivery, other content is sent under the same
 /// timestamp, nonce and signature. ZEGOCLOUD's signature does not cover the body, so only a receiver that
 /// remembers signatures can reject it; any other will be found to accept it wrongly.
 #[derive(Args, Debug)]
@@ -42,11 +48,12 @@ Example: a test under bad conditions, repeatable by its seed
       --fault duplicate:0.1 --fault drop-answer:0.05 --fault tamper:0.02 --speed 20
 
 With --json: {\"url\", \"seed\", \"speed\", \"count\", \"fine\", \"interrupted\", \"unfinished\", \"totals\":
-{\"delivered\", \"delivered_at\": [6 numbers], \"lost\", \"rejected\", \"wrongly_accepted\", \"unanswered\"},
+{\"delivered\", \"delivered_at\": [6 numbers], \"lost\", \"rejected\", \"wrongly_accepted\", \"unanswered\", \"unproven\",
+\"repeats\", \"body_not_1\"},
 \"latency_ms\": {\"answers\", \"p50\", \"p99\", \"max\"} or null, \"deliveries\": [{\"callback\", \"kind\",
 \"verdict\", \"attempts\": [{\"sent_ms\", \"took_ms\", \"reply\"}]}]}")]
 pub struct SendArgs {
-    /// Where to send to; http only
+    /// Where to send to, http or https
     pub(super) url: String,
 
     #[command(flatten)]
@@ -65,15 +72,32 @@ pub struct SendArgs {
 
     /// How many callbacks to begin in a second [default: as fast as answers come]
     #[arg(long, value_name = "PER SECOND")]
-    rate: Option<f64>,
+    pub(super) rate: Option<f64>,
 
     /// How many requests may run at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
 
-    /// Where all that is random comes from [default: random, and printed]
-    #[arg(long)]
+    /// Decides which callback meets which fault and in which order [default: random, and printed].
+    /// Nonces and files differ in each run, since a receiver would take them for a replay
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     pub(super) seed: Option<u64>,
+
+    /// What must come of the callbacks [default: delivered, or rejected where an option replaces or
+    /// removes the signature]
+    #[arg(long, value_enum)]
+    expect: Option<Expect>,
+
+    /// Another status that proves a rejection, besides 400, 401, 403 and 422. Repeatable
+    #[arg(long, value_name = "STATUS")]
+    rejected_status: Vec<u16>,
+
+    /// A header to send along, as in 'Authorization: Bearer x'. Repeatable
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<Header>,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
 
     /// How much faster than the real schedule to retry; 1 is the real one
     #[arg(long, default_value_t = 1.0)]
@@ -96,7 +120,57 @@ pub struct SendArgs {
     pub(super) json: bool,
 }
 
+/// What JSON can carry without losing digits.
+pub(super) const MAX_SEED: u64 = (1 << 53) - 1;
+
+/// What must come of the callbacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Expect {
+    /// Each is answered with a 2xx, at the latest by a retry
+    Delivered,
+    /// Each is rejected; it is sent once, after a genuine one that must be delivered
+    Rejected,
+}
+
+/// A header of one's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Header(HeaderName, HeaderValue);
+
+impl FromStr for Header {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = "expected a header as in 'Name: value'";
+        let (name, value) = text.split_once(':').ok_or(problem)?;
+        let name = name.trim().parse().map_err(|_| problem)?;
+        Ok(Self(name, value.trim().parse().map_err(|_| problem)?))
+    }
+}
+
+pub(crate) fn header_map(headers: &[Header]) -> HeaderMap {
+    headers
+        .iter()
+        .map(|Header(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 impl SendArgs {
+    pub(super) fn headers(&self) -> HeaderMap {
+        header_map(&self.header)
+    }
+
+    pub(super) fn rejected_statuses(&self) -> RejectedStatuses {
+        RejectedStatuses::with(&self.rejected_status)
+    }
+
+    /// What must be rejected is not to be reported as lost.
+    pub(super) fn expects_rejection(&self) -> bool {
+        match self.expect {
+            Some(expect) => expect == Expect::Rejected,
+            None => self.content.breaks_signature(),
+        }
+    }
+
     pub(super) fn callbacks(&self, io: &mut Io<'_>) -> Result<Callbacks, Error> {
         let secret = self.secret.for_signing(io)?;
         let captured = self.body.as_deref().map(read_captured).transpose()?;
@@ -127,6 +201,7 @@ impl SendArgs {
             rate: self.rate,
             concurrency: self.concurrency(),
             timeout,
+            rejected: self.rejected_statuses(),
             ..Pacing::new(schedule)
         })
     }

@@ -14,11 +14,14 @@
 //! | `slow` | the body takes two seconds; a receiver should wait for five | delivered |
 //! | `tamper` | after the delivery, other content comes under the same timestamp, nonce and signature | rejected |
 //! | `stale`, `future` | signed an hour ago, or for an hour from now | rejected |
-//! | `bad-signature`, `unsigned` | signed with another secret, or not at all | rejected |
+//! | `bad-signature` | signed with another secret | rejected |
+//! | `unsigned` | three requests: the signature is absent, empty, null | rejected |
 //! | `oversize` | the body is one mebibyte, sixteen times the usual limit | rejected, or the connection is closed |
 //!
-//! What must be rejected is sent once. It is *wrongly accepted* if it is answered with a 2xx, and
-//! *unanswered*, which proves nothing and fails the run too, if no answer came.
+//! What must be rejected is sent once, after a genuine *control* callback was delivered; if that is not
+//! delivered, the run ends there and fails. 400, 401, 403 and 422, for `oversize` also 413, and each
+//! `--rejected-status` prove a rejection. It is *wrongly accepted* if it is answered with a 2xx, *unproven*
+//! if it is answered with anything else, and *unanswered* if no answer came; each of them fails the run.
 //!
 //! A tampered request carries a signature that is right: ZEGOCLOUD's signature does not cover the body. Only
 //! a receiver that remembers what it has seen under each signature can reject it, so a plain receiver will
@@ -33,14 +36,15 @@
 //! | `url`, `seed`, `speed`, `count` | what was asked for |
 //! | `fine` | boolean: exit status 0 |
 //! | `interrupted`, `unfinished` | whether it was ended early, and how many callbacks were not finished |
-//! | `totals` | `delivered`, `delivered_at` (a list by attempt, the first one first), `lost`, `rejected`, `wrongly_accepted`, `unanswered` |
+//! | `totals` | `delivered`, `delivered_at` (a list by attempt, the first one first), `lost`, `rejected`, `wrongly_accepted`, `unanswered`, `unproven`, `repeats`, `body_not_1` |
 //! | `latency_ms` | `answers`, `p50`, `p99`, `max` over all answers but those to slow bodies, or null |
 //! | `deliveries` | list of `{"callback", "kind", "verdict", "attempts"}` |
 //!
-//! `kind` is one of `callback`, `duplicate`, `tampered`, `stale`, `future`, `bad_signature`, `unsigned`,
-//! `oversize`; `verdict` one of `delivered`, `lost`, `rejected`, `wrongly_accepted`, `unanswered`. An attempt is
+//! `kind` is one of `control`, `callback`, `probe` (with `--expect rejected`), `duplicate`, `tampered`, `stale`, `future`, `bad_signature`, `unsigned`,
+//! `empty_signature`, `null_signature`, `oversize`; `verdict` one of `delivered`, `lost`, `rejected`, `wrongly_accepted`,
+//! `unanswered`, `unproven`, `unfinished`. An attempt is
 //! `{"sent_ms", "took_ms", "reply"}` with the time since the run began, and as reply
-//! `{"answer": {"status", "body"}}`, `"dropped"`, `"timed_out"`, `{"unreachable": why}` or `{"broken": why}`.
+//! `{"answer": {"status", "body", "location"}}` (the last one for a redirect), `"dropped"`, `"timed_out"`, `{"unreachable": why}` or `{"broken": why}`.
 
 mod args;
 mod body;
@@ -57,7 +61,6 @@ mod transport;
 mod verdict;
 
 use std::future::Future;
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Builder;
@@ -69,26 +72,37 @@ use crate::interrupt::interrupted;
 use crate::io::Io;
 
 pub use args::SendArgs;
+pub(crate) use args::{Header, header_map};
 pub use callbacks::Callbacks;
+pub(crate) use callbacks::nonce;
 pub use fault::{Fault, FaultShare};
 pub use plan::{DropAnswer, Duplicate, Pace, Plan, Rejected, Step};
 pub use schedule::{MAX_ATTEMPTS, Schedule};
 pub use sender::{Delivery, Pacing, Sender};
 pub use summary::Summary;
+pub(crate) use summary::describe;
 pub use transport::{HttpTransport, Outgoing, Transport};
-pub use verdict::{Attempt, Kind, Next, Reply, Verdict, next};
+pub use verdict::{Attempt, Kind, Next, RejectedStatuses, Reply, Verdict, next};
 
 pub(crate) fn run(args: &SendArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     let callbacks = args.callbacks(io)?;
-    let transport = HttpTransport::new(&args.url, args.concurrency())?;
+    let transport = HttpTransport::new(&args.url, args.concurrency(), args.tls)?;
+    let transport = transport.with_headers(args.headers());
+    args.tls.warn(io)?;
     let pacing = args.pacing()?;
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    let plan = Plan::new(seed, args.count, &args.faults);
+    let seed = args
+        .seed
+        .unwrap_or_else(|| fastrand::u64(..=args::MAX_SEED));
+    let mut plan = Plan::new(seed, args.count, &args.faults);
+    if args.expects_rejection() {
+        plan = plan.expecting_rejection();
+    }
     let asked = summary::Asked {
         url: transport.url().to_string(),
         seed,
         speed: args.speed,
         count: args.count,
+        rate: args.rate,
     };
     // Said at the beginning, so that a run that is killed can be repeated as well.
     let plural = if asked.count == 1 { "" } else { "s" };
@@ -113,11 +127,7 @@ pub(crate) fn run(args: &SendArgs, io: &mut Io<'_>) -> Result<Status, Error> {
             was_interrupted = true;
         };
         let running = sender.run(&plan, stop);
-        let deliveries = if io.progress {
-            watch(running, &progress, args.count, io.err).await?
-        } else {
-            running.await
-        };
+        let deliveries = watch(running, &progress, args.count, io).await?;
         Ok::<_, Error>((deliveries, was_interrupted))
     })?;
 
@@ -130,14 +140,16 @@ pub(crate) fn run(args: &SendArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     Ok(Status::of_check(summary.is_fine()))
 }
 
-/// Shows a line of progress until the run has ended, and wipes it.
+/// Reports the first failure at once; on a terminal it also shows a line of progress until the run has
+/// ended, and wipes it.
 async fn watch<T>(
     running: impl Future<Output = T>,
     progress: &progress::Progress,
     planned: u64,
-    err: &mut dyn Write,
+    io: &mut Io<'_>,
 ) -> Result<T, Error> {
-    const WIPE: &str = "\r\u{1b}[K";
+    let wipe = if io.progress { "\r\u{1b}[K" } else { "" };
+    let mut reported = false;
     let began = Instant::now();
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,13 +157,17 @@ async fn watch<T>(
     loop {
         tokio::select! {
             outcome = &mut running => {
-                write!(err, "{WIPE}")?;
-                err.flush()?;
+                write!(io.err, "{wipe}")?;
+                io.err.flush()?;
                 return Ok(outcome);
             }
-            _ = ticks.tick() => {
-                write!(err, "{WIPE}{}", progress.line(planned, began.elapsed()))?;
-                err.flush()?;
+            failure = progress.first_failure(), if !reported => {
+                writeln!(io.err, "{wipe}{failure}")?;
+                reported = true;
+            }
+            _ = ticks.tick(), if io.progress => {
+                write!(io.err, "{wipe}{}", progress.line(planned, began.elapsed()))?;
+                io.err.flush()?;
             }
         }
     }

@@ -54,10 +54,16 @@ pub enum Rejected {
     Future,
     /// Wrongly signed.
     BadSignature,
-    /// Not signed.
+    /// Without a signature.
     Unsigned,
+    /// With an empty signature.
+    EmptySignature,
+    /// With a signature that is null.
+    NullSignature,
     /// Too long.
     Oversize,
+    /// Made wrong by the options that say what is in it.
+    AsAsked,
 }
 
 /// When the connection is closed.
@@ -119,6 +125,31 @@ impl Plan {
             )
         });
         Self(steps)
+    }
+
+    /// The same plan, with every callback that would be delivered expected to be rejected.
+    #[must_use]
+    pub fn expecting_rejection(mut self) -> Self {
+        for step in self.0.iter_mut().filter(|step| step.rejected.is_none()) {
+            step.rejected = Some(Rejected::AsAsked);
+            (step.drop_answer, step.duplicate, step.tamper) = (None, None, false);
+        }
+        self
+    }
+
+    /// The callback that must be delivered before a rejection proves anything, if there is one to come.
+    pub fn control(&self) -> Option<Step> {
+        let first = self.0.iter().find(|step| step.rejected.is_some())?;
+        Some(Step {
+            index: self.0.len() as u64,
+            seed: !first.seed,
+            rejected: None,
+            drop_answer: None,
+            duplicate: None,
+            tamper: false,
+            pace: Pace::Whole,
+            fall_back: 0,
+        })
     }
 
     /// What happens, in the order in which the callbacks are sent.

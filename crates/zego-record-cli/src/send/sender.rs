@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use zego_record_core::UnixSeconds;
 use zego_record_testkit::SignedRequest;
 
 use super::callbacks::{Callbacks, tampered};
-use super::plan::{DropAnswer, Duplicate, Pace, Plan, Step};
+use super::plan::{DropAnswer, Duplicate, Pace, Plan, Rejected, Step};
 use super::progress::Progress;
 use super::schedule::Schedule;
 use super::transport::{Outgoing, Transport};
-use super::verdict::{Attempt, Kind, Next, Reply, Verdict, next};
+use super::verdict::{Attempt, Kind, Next, RejectedStatuses, Reply, Verdict, next};
 
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
@@ -30,17 +30,20 @@ pub struct Pacing {
     pub concurrency: usize,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// The statuses that prove a rejection.
+    pub rejected: RejectedStatuses,
 }
 
 impl Pacing {
     /// One request at a time on the given schedule, with a timeout of ten seconds.
-    pub const fn new(schedule: Schedule) -> Self {
+    pub fn new(schedule: Schedule) -> Self {
         Self {
             schedule,
             resign: false,
             rate: None,
             concurrency: 1,
             timeout: Duration::from_secs(10),
+            rejected: RejectedStatuses::default(),
         }
     }
 }
@@ -71,6 +74,7 @@ pub struct Sender<T> {
     permits: Arc<Semaphore>,
     began: Instant,
     wall_clock: UnixSeconds,
+    stopping: watch::Sender<bool>,
 }
 
 impl<T: Transport> Sender<T> {
@@ -89,6 +93,7 @@ impl<T: Transport> Sender<T> {
             progress: Arc::default(),
             began: Instant::now(),
             wall_clock,
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -97,20 +102,41 @@ impl<T: Transport> Sender<T> {
         Arc::clone(&self.progress)
     }
 
-    /// Carries out the plan. When `stop` is ready it begins nothing new and gives up what is under way;
-    /// the deliveries that were done by then are returned.
+    /// Carries out the plan. When `stop` is ready it begins nothing new and gives up what is under way,
+    /// which is returned as unfinished with the attempts that it has had. Nothing is begun either if the
+    /// genuine callback that goes before those that must be rejected is not delivered.
     pub async fn run(self, plan: &Plan, stop: impl Future<Output = ()>) -> Vec<Delivery> {
         let sender = Arc::new(self);
         let mut tasks = JoinSet::new();
         let mut deliveries = Vec::new();
         let mut stop = std::pin::pin!(stop);
+        if let Some(step) = plan.control() {
+            let control = Arc::clone(&sender).control(step);
+            let mut control = std::pin::pin!(control);
+            let control = tokio::select! {
+                biased;
+                () = &mut stop => {
+                    sender.stopping.send_replace(true);
+                    control.await
+                }
+                control = &mut control => control,
+            };
+            let delivered = control.verdict == Verdict::Delivered;
+            deliveries.push(control);
+            if !delivered {
+                return deliveries;
+            }
+        }
         let mut steps = plan.steps().iter().enumerate();
         let mut upcoming = steps.next();
         let mut start = Box::pin(Arc::clone(&sender).start(0));
         while upcoming.is_some() || !tasks.is_empty() {
             tokio::select! {
                 biased;
-                () = &mut stop => break,
+                () = &mut stop => {
+                    sender.stopping.send_replace(true);
+                    break;
+                }
                 Some(done) = tasks.join_next() => match done {
                     Ok(done) => deliveries.extend::<Vec<_>>(done),
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -126,7 +152,16 @@ impl<T: Transport> Sender<T> {
                 }
             }
         }
+        drop(start);
+        while let Some(done) = tasks.join_next().await {
+            deliveries.extend(done.into_iter().flatten());
+        }
         deliveries
+    }
+
+    async fn control(self: Arc<Self>, step: Step) -> Delivery {
+        let request = self.callbacks.control(&step, self.now());
+        self.deliver(&step, Kind::Control, request, None).await.0
     }
 
     /// Waits for the turn of the callback at this position.
@@ -139,13 +174,10 @@ impl<T: Transport> Sender<T> {
     }
 
     async fn carry_out(self: Arc<Self>, step: Step, permit: OwnedSemaphorePermit) -> Vec<Delivery> {
-        let request = self.callbacks.request(&step, self.now());
         if let Some(rejected) = step.rejected {
-            let (delivery, _) = self
-                .deliver(&step, rejected.into(), request, Some(permit))
-                .await;
-            return vec![delivery];
+            return self.expect_rejection(step, rejected, permit).await;
         }
+        let request = self.callbacks.request(&step, self.now());
         let callback = self.deliver(&step, Kind::Callback, request.clone(), Some(permit));
         if step.duplicate == Some(Duplicate::AtOnce) {
             let duplicate = self.deliver(&step, Kind::Duplicate, self.again(&request), None);
@@ -154,6 +186,32 @@ impl<T: Transport> Sender<T> {
         }
         let (callback, sent) = callback.await;
         self.follow_up(&step, sent, vec![callback]).await
+    }
+
+    /// There are three ways to have no signature, and a receiver may reject one and accept another.
+    async fn expect_rejection(
+        &self,
+        mut step: Step,
+        rejected: Rejected,
+        permit: OwnedSemaphorePermit,
+    ) -> Vec<Delivery> {
+        let variants = match rejected {
+            Rejected::Unsigned => &[
+                Rejected::Unsigned,
+                Rejected::EmptySignature,
+                Rejected::NullSignature,
+            ][..],
+            ref one => std::slice::from_ref(one),
+        };
+        let mut permit = Some(permit);
+        let mut deliveries = Vec::with_capacity(variants.len());
+        for variant in variants {
+            step.rejected = Some(*variant);
+            let request = self.callbacks.request(&step, self.now());
+            let delivery = self.deliver(&step, (*variant).into(), request, permit.take());
+            deliveries.push(delivery.await.0);
+        }
+        deliveries
     }
 
     /// What comes after a callback was delivered; before that, a duplicate would not be one, and a
@@ -195,9 +253,19 @@ impl<T: Transport> Sender<T> {
                 Some(permit) => Some(permit),
                 None => Arc::clone(&self.permits).acquire_owned().await.ok(),
             };
-            attempts.push(self.attempt(&request, step.pace, drop_answer).await);
+            let attempt = self.attempt(&request, step.pace, drop_answer);
+            let attempt = self.unless_stopping(attempt).await;
             drop(running);
-            match next(kind, &attempts, self.pacing.schedule) {
+            let next = match attempt {
+                Some(attempt) => {
+                    attempts.push(attempt);
+                    next(kind, &attempts, self.pacing.schedule, &self.pacing.rejected)
+                }
+                None => Next::Done(Verdict::Unfinished),
+            };
+            self.progress
+                .failed_first(step.index, kind, &attempts, next);
+            match next {
                 Next::Done(verdict) => {
                     self.progress.ended(verdict);
                     let delivery = Delivery {
@@ -211,11 +279,21 @@ impl<T: Transport> Sender<T> {
                 }
                 Next::Retry(at) => {
                     self.progress.waits_for_retry(true);
-                    sleep_until(self.began + at).await;
+                    self.unless_stopping(sleep_until(self.began + at)).await;
                     self.progress.waits_for_retry(false);
                     request = self.again(&request);
                 }
             }
+        }
+    }
+
+    /// `None` if the run is ended before.
+    async fn unless_stopping<O>(&self, work: impl Future<Output = O>) -> Option<O> {
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => None,
+            done = work => Some(done),
         }
     }
 
@@ -232,7 +310,7 @@ impl<T: Transport> Sender<T> {
         };
         let sent = self.began.elapsed();
         let reply = timeout(self.pacing.timeout, self.transport.send(outgoing)).await;
-        let reply = reply.unwrap_or(Reply::TimedOut);
+        let reply = reply.unwrap_or(Reply::TimedOut).shortened();
         self.progress.sent();
         Attempt::new(sent, self.began.elapsed(), reply)
     }

@@ -8,9 +8,9 @@ use super::schedule::MAX_ATTEMPTS;
 use super::sender::Delivery;
 use super::verdict::{Attempt, Kind, Reply, Verdict};
 use crate::error::Error;
-use crate::io::{Io, Tone, paint, printable};
+use crate::io::{Io, Tone, paint, printable, wrap};
 
-/// Up to so many deliveries are listed for people; of more, only those that went astray.
+/// Up to so many deliveries are listed for people; of more, only those that failed.
 const LISTED: usize = 20;
 
 /// The outcome of a run; its members are documented in [`send`](super).
@@ -22,6 +22,8 @@ pub struct Summary {
     count: u64,
     interrupted: bool,
     unfinished: u64,
+    #[serde(skip)]
+    rates: Option<(f64, f64)>,
     fine: bool,
     totals: Totals,
     latency_ms: Option<Latency>,
@@ -35,6 +37,7 @@ pub(super) struct Asked {
     pub(super) seed: u64,
     pub(super) speed: f64,
     pub(super) count: u64,
+    pub(super) rate: Option<f64>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,6 +48,11 @@ struct Totals {
     rejected: u64,
     wrongly_accepted: u64,
     unanswered: u64,
+    unproven: u64,
+    /// Requests beyond the first for a callback that was delivered.
+    repeats: u64,
+    /// Deliveries whose 2xx had another body than `1`.
+    body_not_1: u64,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -75,10 +83,18 @@ impl Summary {
         deliveries.sort_by_key(|delivery| (delivery.callback, delivery.kind as u8));
         let totals = count(&deliveries);
         // Duplicates and tampered ones come in addition to the callbacks that were asked for.
-        let finished = deliveries
-            .iter()
-            .filter(|delivery| !matches!(delivery.kind, Kind::Duplicate | Kind::Tampered))
-            .count() as u64;
+        let finished = deliveries.iter().filter(|delivery| {
+            let own = !matches!(
+                delivery.kind,
+                Kind::Control
+                    | Kind::Duplicate
+                    | Kind::Tampered
+                    | Kind::EmptySignature
+                    | Kind::NullSignature
+            );
+            own && delivery.verdict != Verdict::Unfinished
+        });
+        let finished = finished.count() as u64;
         let unfinished = asked.count.saturating_sub(finished);
         Self {
             url: asked.url,
@@ -87,6 +103,9 @@ impl Summary {
             count: asked.count,
             interrupted,
             unfinished,
+            rates: asked
+                .rate
+                .and_then(|rate| Some((rate, achieved_rate(&deliveries)?))),
             fine: unfinished == 0 && deliveries.iter().all(|delivery| delivery.verdict.is_fine()),
             totals,
             latency_ms: latency(&deliveries),
@@ -132,8 +151,13 @@ impl Summary {
             "{} as it had to be, {}, {}",
             numbers(Tone::Good, totals.rejected, "rejected"),
             numbers(Tone::Bad, totals.wrongly_accepted, "wrongly accepted"),
-            numbers(Tone::Bad, totals.unanswered, "unanswered"),
+            numbers(
+                Tone::Bad,
+                totals.unanswered + totals.unproven,
+                "without proof"
+            ),
         )?;
+        self.print_notes(io)?;
         if let Some(latency) = &self.latency_ms {
             writeln!(
                 io.out,
@@ -142,11 +166,58 @@ impl Summary {
             )?;
         }
         if self.unfinished > 0 {
-            let text = format!("interrupted, not finished: {}", self.unfinished);
+            let why = if self.interrupted {
+                "interrupted, "
+            } else {
+                ""
+            };
+            let text = format!("{why}not finished: {}", self.unfinished);
             writeln!(io.out, "{}", paint(color, Tone::Warning, text))?;
         }
         writeln!(io.out, "seed {}", self.seed)?;
         Ok(())
+    }
+
+    fn print_notes(&self, io: &mut Io<'_>) -> Result<(), Error> {
+        let totals = &self.totals;
+        let mut notes = Vec::new();
+        let control = self
+            .deliveries
+            .iter()
+            .find(|line| line.kind == Kind::Control);
+        if control.is_some_and(|line| line.verdict == Verdict::Lost) {
+            notes.push("the genuine callback that goes first was not delivered, so that no rejection would prove anything: nothing else was sent".to_owned());
+        }
+        if totals.unproven > 0 {
+            notes.push("only 400, 401, 403 and 422 prove a rejection: add what this receiver rejects with as --rejected-status".to_owned());
+        }
+        if totals.repeats > 0 {
+            let callbacks = self.callbacks_delivered();
+            let (callbacks, repeats) = (thousands(callbacks), thousands(totals.repeats));
+            notes.push(format!("{callbacks} callbacks, {repeats} repeats: your handler should have run {callbacks} times. How often it did cannot be seen from outside"));
+        }
+        if totals.body_not_1 > 0 {
+            notes.push(format!("{} answered with a 2xx whose body is not 1: today's ZEGOCLOUD takes any 2xx, its older documentation wants the body 1", thousands(totals.body_not_1)));
+        }
+        if let Some((asked, achieved)) = self
+            .rates
+            .filter(|(asked, achieved)| achieved < &(asked * 0.9))
+        {
+            notes.push(format!("{achieved:.1} callbacks a second instead of the {asked} of --rate: raise --concurrency"));
+        }
+        for note in notes {
+            let note = format!("{}: {note}", paint(io.out_color, Tone::Warning, "note"));
+            writeln!(io.out, "{}", wrap(&note, io.width, 2))?;
+        }
+        Ok(())
+    }
+
+    fn callbacks_delivered(&self) -> u64 {
+        let delivered = self
+            .deliveries
+            .iter()
+            .filter(|line| line.kind == Kind::Callback && line.verdict == Verdict::Delivered);
+        delivered.count() as u64
     }
 
     fn print_deliveries(&self, io: &mut Io<'_>) -> Result<(), Error> {
@@ -176,8 +247,23 @@ impl Line {
             Verdict::Rejected => (Tone::Good, "rejected".to_owned()),
             Verdict::WronglyAccepted => (Tone::Bad, "wrongly accepted".to_owned()),
             Verdict::Unanswered => (Tone::Bad, "unanswered".to_owned()),
+            Verdict::Unproven => (Tone::Bad, "not proven to be rejected".to_owned()),
+            Verdict::Unfinished => (Tone::Warning, "unfinished".to_owned()),
         };
-        let replies: Vec<String> = self.attempts.iter().map(|a| describe(&a.reply)).collect();
+        let replies: Vec<String> = self
+            .attempts
+            .chunk_by(|one, other| one.reply == other.reply)
+            .map(|alike| match alike {
+                [one] => describe(&one.reply),
+                [one, ..] => format!("{} x{}", describe(&one.reply), alike.len()),
+                [] => String::new(),
+            })
+            .collect();
+        let replies = if replies.is_empty() {
+            vec!["no answer yet".to_owned()]
+        } else {
+            replies
+        };
         let (callback, kind) = (self.callback, self.kind.name());
         let verdict = paint(io.out_color, tone, verdict);
         writeln!(
@@ -205,10 +291,16 @@ impl From<Delivery> for Line {
     }
 }
 
-fn describe(reply: &Reply) -> String {
+/// A reply in a few words.
+pub(crate) fn describe(reply: &Reply) -> String {
     match reply {
-        Reply::Answer { status, body } if body.is_empty() => status.to_string(),
-        Reply::Answer { status, body } => format!("{status} {}", printable(body)),
+        Reply::Answer {
+            status,
+            location: Some(location),
+            ..
+        } => format!("{status} to {}", printable(location)),
+        Reply::Answer { status, body, .. } if body.is_empty() => status.to_string(),
+        Reply::Answer { status, body, .. } => format!("{status} {}", printable(body)),
         Reply::Dropped => "answer dropped".to_owned(),
         Reply::TimedOut => "no answer in time".to_owned(),
         Reply::Unreachable(why) => format!("no connection ({})", printable(why)),
@@ -231,10 +323,48 @@ fn count(deliveries: &[Delivery]) -> Totals {
             Verdict::Rejected => &mut totals.rejected,
             Verdict::WronglyAccepted => &mut totals.wrongly_accepted,
             Verdict::Unanswered => &mut totals.unanswered,
+            Verdict::Unproven => &mut totals.unproven,
+            Verdict::Unfinished => continue,
         };
         *counter += 1;
+        if delivery.verdict == Verdict::Delivered {
+            let last = delivery.attempts.last().map(|attempt| &attempt.reply);
+            let is_1 = matches!(last, Some(Reply::Answer { status: 200, body, .. }) if body == "1");
+            totals.body_not_1 += u64::from(!is_1);
+            let extra = delivery.attempts.len() - usize::from(delivery.kind != Kind::Duplicate);
+            if delivery.kind != Kind::Control {
+                totals.repeats += extra as u64;
+            }
+        }
     }
     totals
+}
+
+/// How many callbacks were begun in a second; `None` if there are too few to tell.
+fn achieved_rate(deliveries: &[Delivery]) -> Option<f64> {
+    let first = deliveries
+        .iter()
+        .filter(|d| d.kind != Kind::Control && d.kind != Kind::Duplicate);
+    let mut begun: Vec<Duration> = first
+        .filter_map(|d| Some(d.attempts.first()?.sent))
+        .collect();
+    begun.sort_unstable();
+    let (first, last) = (begun.first()?, begun.last()?);
+    let seconds = last.saturating_sub(*first).as_secs_f64();
+    (seconds > 0.0).then(|| (begun.len() - 1) as f64 / seconds)
+}
+
+/// Digits in groups of three.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// Over all answers, except those to bodies that were slow on purpose.
@@ -278,15 +408,13 @@ mod tests {
             seed: 7,
             speed: 1.0,
             count: ASKED,
+            rate: None,
         }
     }
 
     fn delivery(callback: u64, kind: Kind, verdict: Verdict, took_ms: &[u64]) -> Delivery {
         let attempt = |took: &u64| {
-            let reply = Reply::Answer {
-                status: 200,
-                body: "1".to_owned(),
-            };
+            let reply = Reply::answer(200, "1");
             Attempt::new(Duration::ZERO, Duration::from_millis(*took), reply)
         };
         Delivery {
@@ -314,6 +442,7 @@ mod tests {
             delivered: 3,
             delivered_at: [2, 0, 1, 0, 0, 0],
             rejected: 3,
+            repeats: 3,
             ..Totals::default()
         };
         assert_eq!((summary.totals, summary.unfinished), (expected, 0));

@@ -66,10 +66,7 @@ impl<F: Fn(usize, &Received) -> u16 + Send + Sync + 'static> Transport for Scrip
             return Reply::Dropped;
         }
         let status = (self.script)(number, &received);
-        Reply::Answer {
-            status,
-            body: String::new(),
-        }
+        Reply::answer(status, "")
     }
 }
 
@@ -276,20 +273,32 @@ async fn what_must_be_rejected_is_rejected_for_its_own_reason() {
         ("bad-signature", Kind::BadSignature, "bad_signature"),
         ("unsigned", Kind::Unsigned, "unsigned"),
     ] {
-        let (deliveries, received) = Run::new(&["--fault", fault]).with(|_, _| 401).await;
-        assert_eq!(received[0].verdict().err(), Some(expected), "{fault}");
-        assert_eq!(verdicts(&deliveries), [(kind, Verdict::Rejected, 1)]);
+        let control = (Kind::Control, Verdict::Delivered, 1);
+        let script = |number, _: &Received| if number == 1 { 200 } else { 401 };
+        let (deliveries, received) = Run::new(&["--fault", fault]).with(script).await;
+        assert!(received[0].verdict().is_ok(), "{fault}");
+        for received in &received[1..] {
+            assert_eq!(received.verdict().err(), Some(expected), "{fault}");
+        }
+        assert_eq!(
+            verdicts(&deliveries)[..2],
+            [control, (kind, Verdict::Rejected, 1)]
+        );
         let (deliveries, _) = Run::new(&["--fault", fault]).with(|_, _| 200).await;
-        assert_eq!(verdicts(&deliveries), [(kind, Verdict::WronglyAccepted, 1)]);
+        assert_eq!(
+            verdicts(&deliveries)[..2],
+            [control, (kind, Verdict::WronglyAccepted, 1)]
+        );
     }
-    let (deliveries, received) = Run::new(&["--fault", "oversize"]).with(|_, _| 413).await;
-    assert!(received[0].body.len() > 1024 * 1024);
+    let script = |number, _: &Received| if number == 1 { 200 } else { 413 };
+    let (deliveries, received) = Run::new(&["--fault", "oversize"]).with(script).await;
+    assert!(received[1].body.len() > 1024 * 1024);
     assert!(
-        received[0].verdict().is_ok(),
+        received[1].verdict().is_ok(),
         "it is rejected for its length alone"
     );
     assert_eq!(
-        verdicts(&deliveries),
+        verdicts(&deliveries)[1..],
         [(Kind::Oversize, Verdict::Rejected, 1)]
     );
 }
@@ -379,7 +388,15 @@ async fn a_run_that_is_stopped_returns_what_was_done() {
     let deliveries = sender
         .run(&plan, async move { stop.notified().await })
         .await;
-    let done: Vec<u64> = deliveries.iter().map(|d| d.callback).collect();
+    let delivered = deliveries
+        .iter()
+        .filter(|d| d.verdict == Verdict::Delivered);
+    let done: Vec<u64> = delivered.map(|d| d.callback).collect();
     assert!(done.starts_with(&[0]) && !done.contains(&1), "{done:?}");
+    let unfinished = deliveries.iter().find(|d| d.callback == 1).unwrap();
+    assert_eq!(
+        (unfinished.verdict, unfinished.attempts.len()),
+        (Verdict::Unfinished, 1)
+    );
     assert!(received.lock().unwrap().len() <= 4);
 }

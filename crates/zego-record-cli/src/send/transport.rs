@@ -1,31 +1,31 @@
-//! The way to the receiver: one request out, what came back in.
+//! How a request reaches the receiver, and what comes back.
 
 use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::pin;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use http::header::{HOST, HeaderMap, HeaderValue, LOCATION};
 use http::uri::{Scheme, Uri};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use hyper_util::rt::TokioExecutor;
 use tokio::sync::oneshot;
+use tower_service::Service;
 
 use super::body::PacedBody;
 use super::plan::{DropAnswer, Pace};
 use super::verdict::Reply;
 use crate::error::{Error, chain};
+use crate::tls::{self, TlsArgs};
+use crate::url;
 
-/// So much of an answer's body is read; a success is one whatever it says.
+/// This much of an answer's body is read; a success is one whatever its body.
 const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// So much of an answer's body is shown.
-const ANSWER_SHOWN: usize = 60;
 
 /// A request on its way.
 #[derive(Debug)]
@@ -39,57 +39,59 @@ pub struct Outgoing {
     pub drop_answer: Option<DropAnswer>,
 }
 
+impl Outgoing {
+    /// A request whose body travels in one piece and whose answer is read.
+    pub const fn new(request: http::Request<Bytes>) -> Self {
+        Self {
+            request,
+            pace: Pace::Whole,
+            drop_answer: None,
+        }
+    }
+}
+
 /// Sends requests.
 pub trait Transport: Send + Sync + 'static {
-    /// Sends a request, once, and says what came back. It may take as long as it likes; the sender
+    /// Sends a request, once, and returns what came back. It may take as long as it likes; the sender
     /// has its own timeout.
     fn send(&self, outgoing: Outgoing) -> impl Future<Output = Reply> + Send;
 }
 
-/// HTTP/1.1 over TCP.
+/// HTTP/1.1 over TCP or TLS.
 #[derive(Debug)]
 pub struct HttpTransport {
-    client: Client<HttpConnector, PacedBody>,
+    client: Client<HttpsConnector<HttpConnector>, PacedBody>,
+    connector: HttpsConnector<HttpConnector>,
     url: Uri,
     host: HeaderValue,
-    address: (String, u16),
+    headers: HeaderMap,
 }
 
 impl HttpTransport {
-    /// A transport to an `http` URL, which keeps as many idle connections as requests may run at once.
-    pub(crate) fn new(url: &str, concurrency: usize) -> Result<Self, Error> {
-        let uri: Uri = url
-            .parse::<Uri>()
-            .map_err(|error| Error::with_source(format!("cannot read the URL {url:?}"), error))?;
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return Err(Error::new(
-                "https is not supported: send to the receiver's plain http port, behind the proxy that terminates TLS",
-            ));
-        }
-        let authority = uri
-            .authority()
-            .filter(|_| uri.scheme() == Some(&Scheme::HTTP));
-        let authority = authority.ok_or_else(|| {
-            Error::new(format!(
-                "{url:?} is no http URL: write for example http://127.0.0.1:3000/zego/record"
-            ))
+    /// A transport to a URL, which keeps as many idle connections as requests may run at once.
+    pub(crate) fn new(text: &str, concurrency: usize, tls: TlsArgs) -> Result<Self, Error> {
+        let url = url::parse(text)?;
+        let connector = tls::connector(&url, tls)?;
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        let host = HeaderValue::from_str(authority).map_err(|error| {
+            Error::with_source(format!("cannot use the host of the URL {text:?}"), error)
         })?;
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|error| {
-            Error::with_source(format!("cannot use the host of the URL {url:?}"), error)
-        })?;
-        let address = (
-            authority.host().trim_matches(['[', ']']).to_owned(),
-            authority.port_u16().unwrap_or(80),
-        );
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(concurrency)
-            .build_http();
+            .build(connector.clone());
         Ok(Self {
             client,
-            url: uri,
+            connector,
+            url,
             host,
-            address,
+            headers: HeaderMap::new(),
         })
+    }
+
+    /// The same, with these headers on every request.
+    pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
     }
 
     /// The URL that requests are sent to.
@@ -98,11 +100,12 @@ impl HttpTransport {
     }
 
     async fn send_and_read(&self, mut request: http::Request<PacedBody>) -> Reply {
-        *request.uri_mut() = self.url.clone();
+        let query = request.uri().query();
+        *request.uri_mut() = with_query(&self.url, query);
         match self.client.request(request).await {
             Ok(answer) => read_answer(answer).await,
-            Err(error) if error.is_connect() => Reply::Unreachable(innermost(&error)),
-            Err(error) => Reply::Broken(chain(&error)),
+            Err(error) if error.is_connect() => Reply::Unreachable(self.no_connection(&error)),
+            Err(error) => Reply::Broken(self.broken(&error)),
         }
     }
 
@@ -119,14 +122,13 @@ impl HttpTransport {
             *request.uri_mut() = path;
         }
         request.headers_mut().insert(HOST, self.host.clone());
-        let (host, port) = &self.address;
-        let stream = match TcpStream::connect((host.as_str(), *port)).await {
+        let stream = match self.connector.clone().call(self.url.clone()).await {
             Ok(stream) => stream,
-            Err(error) => return Reply::Unreachable(error.to_string()),
+            Err(error) => return Reply::Unreachable(self.no_connection(&*error)),
         };
-        let (mut sender, connection) = match http1::handshake(TokioIo::new(stream)).await {
+        let (mut sender, connection) = match http1::handshake(stream).await {
             Ok(halves) => halves,
-            Err(error) => return Reply::Broken(chain(&error)),
+            Err(error) => return Reply::Broken(self.broken(&error)),
         };
         let mut answer = pin!(sender.send_request(request));
         let mut connection = pin!(connection);
@@ -140,14 +142,45 @@ impl HttpTransport {
         };
         match answer {
             Ok(_) => Reply::Dropped,
-            Err(error) => Reply::Broken(chain(&error)),
+            Err(error) => Reply::Broken(self.broken(&error)),
         }
+    }
+
+    /// The layers above the innermost error add only that there is no connection, which is known.
+    fn no_connection(&self, error: &(dyn StdError + 'static)) -> String {
+        let mut error = error;
+        while let Some(source) = error.source() {
+            error = source;
+        }
+        let text = error.to_string();
+        let plain = text.contains("corrupt message") || text.contains("InvalidContentType");
+        if plain && self.is_https() {
+            format!("{text}: this port does not speak TLS, use http://")
+        } else if text.contains("certificate") && self.is_https() {
+            format!("{text}: see --insecure")
+        } else {
+            text
+        }
+    }
+
+    fn broken(&self, error: &(dyn StdError + 'static)) -> String {
+        let text = chain(error);
+        if text.contains("invalid HTTP version") && !self.is_https() {
+            format!("{text}: this port does not speak plain HTTP, use https:// if it is a TLS port")
+        } else {
+            text
+        }
+    }
+
+    fn is_https(&self) -> bool {
+        self.url.scheme() == Some(&Scheme::HTTPS)
     }
 }
 
 impl Transport for HttpTransport {
-    async fn send(&self, outgoing: Outgoing) -> Reply {
+    async fn send(&self, mut outgoing: Outgoing) -> Reply {
         let (written, on_written) = oneshot::channel();
+        outgoing.request.headers_mut().extend(self.headers.clone());
         let request = outgoing
             .request
             .map(|body| PacedBody::new(body, outgoing.pace, written));
@@ -158,30 +191,31 @@ impl Transport for HttpTransport {
     }
 }
 
+/// The receiver's URL, or that URL with another query.
+fn with_query(url: &Uri, query: Option<&str>) -> Uri {
+    let Some(query) = query else {
+        return url.clone();
+    };
+    let mut parts = url.clone().into_parts();
+    parts.path_and_query = format!("{}?{query}", url.path()).parse().ok();
+    Uri::from_parts(parts).unwrap_or_else(|_| url.clone())
+}
+
 async fn read_answer(answer: http::Response<Incoming>) -> Reply {
     let status = answer.status().as_u16();
-    match Limited::new(answer.into_body(), ANSWER_LIMIT)
+    let location = answer.headers().get(LOCATION);
+    let location = location.map(|location| String::from_utf8_lossy(location.as_bytes()).into());
+    let body = match Limited::new(answer.into_body(), ANSWER_LIMIT)
         .collect()
         .await
     {
-        Ok(body) => {
-            let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-            let body = body.chars().take(ANSWER_SHOWN).collect();
-            Reply::Answer { status, body }
-        }
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Reply::Answer {
-            status,
-            body: String::new(),
-        },
-        Err(error) => Reply::Broken(chain(&*error)),
+        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => String::new(),
+        Err(error) => return Reply::Broken(chain(&*error)),
+    };
+    Reply::Answer {
+        status,
+        body,
+        location,
     }
-}
-
-/// The layers above it say only that there is no connection, which is known.
-fn innermost(error: &(dyn StdError + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

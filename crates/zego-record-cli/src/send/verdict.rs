@@ -7,13 +7,21 @@ use serde::Serialize;
 use super::plan::Rejected;
 use super::schedule::Schedule;
 
+/// This much of an answer's body is kept.
+const BODY_KEPT: usize = 60;
+
 /// Why a request was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
+    /// A genuine callback that comes first, because a rejection proves something only where a genuine
+    /// callback is accepted.
+    Control,
     /// A callback as ZEGOCLOUD sends it.
     Callback,
+    /// What the options made of a callback, if it is expected to be rejected.
+    Probe,
     /// The same callback a second time.
     Duplicate,
     /// Other content under the signature of a callback that was delivered.
@@ -24,8 +32,12 @@ pub enum Kind {
     Future,
     /// Wrongly signed.
     BadSignature,
-    /// Not signed.
+    /// Without a signature.
     Unsigned,
+    /// With a signature that is an empty string.
+    EmptySignature,
+    /// With a signature that is null.
+    NullSignature,
     /// Longer than a receiver should take.
     Oversize,
 }
@@ -34,13 +46,17 @@ impl Kind {
     /// Its name in the output.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Control => "control",
             Self::Callback => "callback",
+            Self::Probe => "probe",
             Self::Duplicate => "duplicate",
             Self::Tampered => "tampered",
             Self::Stale => "stale",
             Self::Future => "future",
             Self::BadSignature => "bad_signature",
             Self::Unsigned => "unsigned",
+            Self::EmptySignature => "empty_signature",
+            Self::NullSignature => "null_signature",
             Self::Oversize => "oversize",
         }
     }
@@ -48,7 +64,7 @@ impl Kind {
     /// Whether a receiver must take it. Such a request is repeated by the schedule until it does; any
     /// other is sent once, and must be rejected.
     pub const fn must_arrive(self) -> bool {
-        matches!(self, Self::Callback | Self::Duplicate)
+        matches!(self, Self::Control | Self::Callback | Self::Duplicate)
     }
 }
 
@@ -59,6 +75,9 @@ impl From<Rejected> for Kind {
             Rejected::Future => Self::Future,
             Rejected::BadSignature => Self::BadSignature,
             Rejected::Unsigned => Self::Unsigned,
+            Rejected::EmptySignature => Self::EmptySignature,
+            Rejected::NullSignature => Self::NullSignature,
+            Rejected::AsAsked => Self::Probe,
             Rejected::Oversize => Self::Oversize,
         }
     }
@@ -73,8 +92,11 @@ pub enum Reply {
     Answer {
         /// The status code.
         status: u16,
-        /// The beginning of the body.
+        /// The body, or its beginning.
         body: String,
+        /// Where a redirect leads to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
     },
     /// The connection was closed on purpose before the answer was read.
     Dropped,
@@ -87,6 +109,31 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// An answer that is no redirect.
+    pub fn answer(status: u16, body: impl Into<String>) -> Self {
+        Self::Answer {
+            status,
+            body: body.into(),
+            location: None,
+        }
+    }
+
+    /// With as much of the body as is worth keeping of each of a million answers.
+    pub(crate) fn shortened(self) -> Self {
+        match self {
+            Self::Answer {
+                status,
+                body,
+                location,
+            } => Self::Answer {
+                status,
+                body: body.chars().take(BODY_KEPT).collect(),
+                location,
+            },
+            other => other,
+        }
+    }
+
     /// Whether ZEGOCLOUD would take it for success: any 2xx, whatever the body.
     pub const fn is_success(&self) -> bool {
         matches!(
@@ -133,6 +180,10 @@ pub enum Verdict {
     WronglyAccepted,
     /// It had to be rejected, and nobody has answered: that proves nothing.
     Unanswered,
+    /// It had to be rejected, and the answer is neither a success nor a rejection: that proves nothing.
+    Unproven,
+    /// The run was ended before its outcome was known.
+    Unfinished,
 }
 
 impl Verdict {
@@ -144,6 +195,8 @@ impl Verdict {
             Self::Rejected => "rejected",
             Self::WronglyAccepted => "wrongly_accepted",
             Self::Unanswered => "unanswered",
+            Self::Unproven => "unproven",
+            Self::Unfinished => "unfinished",
         }
     }
 
@@ -163,28 +216,58 @@ pub enum Next {
     Done(Verdict),
 }
 
+/// The statuses by which a receiver rejects a request: 400, 401, 403 and 422, and those that are added.
+/// Any other, 404 or 500 for example, may as well mean that nobody has looked at the signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedStatuses(Vec<u16>);
+
+impl RejectedStatuses {
+    /// The usual ones and `others`.
+    pub fn with(others: &[u16]) -> Self {
+        Self([&[400, 401, 403, 422], others].concat())
+    }
+
+    /// Whether this status proves that a request of this kind was rejected.
+    pub fn prove(&self, kind: Kind, status: u16) -> bool {
+        self.0.contains(&status) || (kind == Kind::Oversize && status == 413)
+    }
+}
+
+impl Default for RejectedStatuses {
+    fn default() -> Self {
+        Self::with(&[])
+    }
+}
+
 /// Decides what follows after these attempts, of which there is one at least.
 ///
 /// ```
 /// use std::time::Duration;
-/// use zego_record_cli::send::{Attempt, Kind, Next, Reply, Schedule, Verdict, next};
+/// use zego_record_cli::send::{Attempt, Kind, Next, RejectedStatuses, Reply, Schedule, Verdict, next};
 ///
 /// let attempt = |status| {
-///     let reply = Reply::Answer { status, body: String::new() };
-///     Attempt::new(Duration::ZERO, Duration::ZERO, reply)
+///     Attempt::new(Duration::ZERO, Duration::ZERO, Reply::answer(status, ""))
 /// };
 /// let schedule = Schedule::new(1.0).unwrap();
+/// let rejected = RejectedStatuses::default();
+/// let next = |kind, attempts: &[Attempt]| next(kind, attempts, schedule, &rejected);
 /// let retry = Next::Retry(Duration::from_secs(2));
-/// assert_eq!(next(Kind::Callback, &[attempt(500)], schedule), retry);
-/// assert_eq!(next(Kind::Callback, &[attempt(500), attempt(204)], schedule), Next::Done(Verdict::Delivered));
-/// assert_eq!(next(Kind::Tampered, &[attempt(200)], schedule), Next::Done(Verdict::WronglyAccepted));
+/// assert_eq!(next(Kind::Callback, &[attempt(500)]), retry);
+/// assert_eq!(next(Kind::Callback, &[attempt(500), attempt(204)]), Next::Done(Verdict::Delivered));
+/// assert_eq!(next(Kind::Tampered, &[attempt(200)]), Next::Done(Verdict::WronglyAccepted));
+/// assert_eq!(next(Kind::Tampered, &[attempt(404)]), Next::Done(Verdict::Unproven));
 /// ```
-pub fn next(kind: Kind, attempts: &[Attempt], schedule: Schedule) -> Next {
+pub fn next(
+    kind: Kind,
+    attempts: &[Attempt],
+    schedule: Schedule,
+    rejected: &RejectedStatuses,
+) -> Next {
     let Some(last) = attempts.last() else {
         return Next::Retry(Duration::ZERO);
     };
     if !kind.must_arrive() {
-        return Next::Done(judge_rejection(kind, &last.reply));
+        return Next::Done(judge_rejection(kind, &last.reply, rejected));
     }
     if last.reply.is_success() {
         return Next::Done(Verdict::Delivered);
@@ -195,10 +278,11 @@ pub fn next(kind: Kind, attempts: &[Attempt], schedule: Schedule) -> Next {
     }
 }
 
-fn judge_rejection(kind: Kind, reply: &Reply) -> Verdict {
+fn judge_rejection(kind: Kind, reply: &Reply, rejected: &RejectedStatuses) -> Verdict {
     match reply {
         reply if reply.is_success() => Verdict::WronglyAccepted,
-        Reply::Answer { .. } => Verdict::Rejected,
+        Reply::Answer { status, .. } if rejected.prove(kind, *status) => Verdict::Rejected,
+        Reply::Answer { .. } => Verdict::Unproven,
         // Who is sent too much may hang up without a word.
         Reply::Broken(_) if matches!(kind, Kind::Oversize) => Verdict::Rejected,
         Reply::Dropped | Reply::TimedOut | Reply::Unreachable(_) | Reply::Broken(_) => {
@@ -212,10 +296,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16) -> Reply {
-        Reply::Answer {
-            status,
-            body: String::new(),
-        }
+        Reply::answer(status, "")
     }
 
     fn attempts(replies: &[Reply]) -> Vec<Attempt> {
@@ -236,17 +317,19 @@ mod tests {
             Reply::Broken("reset".to_owned()),
         ];
         let schedule = Schedule::new(1.0).unwrap();
-        for kind in [Kind::Callback, Kind::Duplicate] {
+        let rejected = RejectedStatuses::default();
+        let next = |kind, attempts: &[Attempt]| next(kind, attempts, schedule, &rejected);
+        for kind in [Kind::Control, Kind::Callback, Kind::Duplicate] {
             for (count, gap) in [(1, 2), (2, 4), (3, 8), (4, 16), (5, 32)] {
                 let attempts = attempts(&failures[..count]);
-                assert_eq!(next(kind, &attempts, schedule), retry(gap), "{count}");
+                assert_eq!(next(kind, &attempts), retry(gap), "{count}");
             }
             let lost = Next::Done(Verdict::Lost);
-            assert_eq!(next(kind, &attempts(&failures), schedule), lost);
+            assert_eq!(next(kind, &attempts(&failures)), lost);
             for status in [200, 201, 204, 299] {
                 let attempts = attempts(&[answer(199), answer(300), answer(status)]);
                 let delivered = Next::Done(Verdict::Delivered);
-                assert_eq!(next(kind, &attempts, schedule), delivered, "{status}");
+                assert_eq!(next(kind, &attempts), delivered, "{status}");
             }
         }
     }
@@ -254,10 +337,16 @@ mod tests {
     #[test]
     fn what_must_be_rejected_is_sent_once() {
         let broken = || Reply::Broken("reset".to_owned());
-        let unreachable = || Reply::Unreachable("rejected".to_owned());
+        let unreachable = || Reply::Unreachable("connection rejected".to_owned());
         for (kind, reply, expected) in [
             (Kind::Unsigned, answer(401), Verdict::Rejected),
-            (Kind::BadSignature, answer(500), Verdict::Rejected),
+            (Kind::BadSignature, answer(403), Verdict::Rejected),
+            (Kind::BadSignature, answer(500), Verdict::Unproven),
+            (Kind::Probe, answer(404), Verdict::Unproven),
+            (Kind::Probe, answer(405), Verdict::Unproven),
+            (Kind::EmptySignature, answer(301), Verdict::Unproven),
+            (Kind::NullSignature, answer(413), Verdict::Unproven),
+            (Kind::EmptySignature, answer(418), Verdict::Rejected),
             (Kind::Stale, answer(200), Verdict::WronglyAccepted),
             (Kind::Future, answer(204), Verdict::WronglyAccepted),
             (Kind::Tampered, answer(200), Verdict::WronglyAccepted),
@@ -271,19 +360,23 @@ mod tests {
             (Kind::Oversize, answer(200), Verdict::WronglyAccepted),
         ] {
             let schedule = Schedule::new(1.0).unwrap();
-            let next = next(kind, &attempts(std::slice::from_ref(&reply)), schedule);
+            let rejected = RejectedStatuses::with(&[418]);
+            let attempts = attempts(std::slice::from_ref(&reply));
+            let next = next(kind, &attempts, schedule, &rejected);
             assert_eq!(next, Next::Done(expected), "{kind:?} {reply:?}");
         }
     }
 
     #[test]
-    fn a_run_is_fine_only_if_nothing_went_astray() {
+    fn a_run_is_fine_only_if_nothing_failed() {
         for (verdict, fine) in [
             (Verdict::Delivered, true),
             (Verdict::Rejected, true),
             (Verdict::Lost, false),
             (Verdict::WronglyAccepted, false),
             (Verdict::Unanswered, false),
+            (Verdict::Unproven, false),
+            (Verdict::Unfinished, false),
         ] {
             assert_eq!(verdict.is_fine(), fine, "{verdict:?}");
         }

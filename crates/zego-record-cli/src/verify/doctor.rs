@@ -6,8 +6,9 @@ use zego_record_core::{
 use zeroize::Zeroizing;
 
 use super::BODY_LIMIT;
-use super::mistakes::{Mistake, diagnose};
+use super::mistakes::{Mistake, diagnose, lucky_orders};
 use super::report::{Computed, Report};
+use super::shape::{self, not_a_callback};
 use super::variants::syntax_mistakes;
 use crate::error::Error;
 use crate::secrets::Secret;
@@ -40,7 +41,11 @@ pub(super) fn examine(case: &Case) -> Result<Report, Error> {
     }
     let unverified = match Unverified::read(&case.body) {
         Ok(unverified) => unverified,
-        Err(rejection) => return Ok(Report::rejected(&rejection, None)),
+        Err(rejection) => {
+            let mut report = Report::rejected(&rejection, None);
+            report.mistakes.extend(not_a_callback(&case.body));
+            return Ok(report);
+        }
     };
     let wire_form = unverified.wire_form();
     let claim = Claim::of(&unverified);
@@ -53,6 +58,9 @@ pub(super) fn examine(case: &Case) -> Result<Report, Error> {
         Ok(verified) => judge_accepted(case, &verified, wire_form),
         Err(rejection) => {
             let mut report = Report::rejected(&rejection, Some(wire_form));
+            if matches!(rejection.verdict(), Verdict::Unsigned | Verdict::Malformed) {
+                report.mistakes.extend(not_a_callback(&case.body));
+            }
             if let Some(claim) = &claim {
                 explain(case, claim, rejection.verdict(), &mut report);
             }
@@ -60,11 +68,14 @@ pub(super) fn examine(case: &Case) -> Result<Report, Error> {
         }
     };
     if let Some(computed) = &case.computed {
-        report.computed = Some(match &claim {
+        let (computed, notes) = match &claim {
             Some(claim) => examine_computed(case, claim, computed),
-            None => Computed::of(None),
-        });
+            None => (Computed::of(None), Vec::new()),
+        };
+        report.computed = Some(computed);
+        report.notes.extend(notes);
     }
+    report.notes.extend(shape::note(&case.body));
     report.notes.extend(content_type_note(case, wire_form));
     Ok(report)
 }
@@ -94,14 +105,12 @@ fn judge_accepted(case: &Case, verified: &Verified, wire_form: WireForm) -> Repo
     let Some(flawed) = flawed else {
         return Report::accepted(verified, wire_form);
     };
-    let mistake = Mistake {
-        name: "secret_white_space",
-        what: format!(
-            "{} has white space around it; without it the signature matches",
-            flawed.name()
-        ),
-        fix: "remove the white space around the secret, a line break is often copied along",
-    };
+    let what = format!(
+        "{} has white space around it; without it the signature matches",
+        flawed.name()
+    );
+    let fix = "remove the white space around the secret, a line break is often copied along";
+    let mistake = Mistake::new("secret_white_space", what, fix);
     Report::flawed_secret(mistake, wire_form)
 }
 
@@ -112,11 +121,13 @@ fn explain(case: &Case, claim: &Claim, kind: Verdict, report: &mut Report) {
             report.tried = diagnosis.tried;
             match diagnosis.mistakes {
                 Some(mistakes) => report.mistakes = mistakes,
-                None => report.notes.push(unknown(case, diagnosis.tried)),
+                None => report.notes.push(unknown(case, claim, diagnosis.tried)),
             }
         }
         Verdict::Malformed => {
-            report.mistakes = syntax_mistakes(&claim.timestamp, &claim.nonce);
+            report
+                .mistakes
+                .extend(syntax_mistakes(&claim.timestamp, &claim.nonce));
             let diagnosis = claim.diagnose(&claim.signature, case);
             report.tried = diagnosis.tried;
             let found = diagnosis.mistakes.into_iter().flatten();
@@ -124,11 +135,24 @@ fn explain(case: &Case, claim: &Claim, kind: Verdict, report: &mut Report) {
             let new = found.filter(|mistake| !known.contains(&mistake.name));
             report.mistakes.extend(new);
         }
+        Verdict::Stale | Verdict::Future => {
+            report.reason =
+                Some("the signature is right, but its time is too far from now".to_owned());
+            report.notes.push(
+                "a capture is as old as it is: use --any-age, or --now with the time of its arrival. If it has just arrived, compare this machine's clock".to_owned(),
+            );
+        }
         _ => {}
     }
 }
 
-fn unknown(case: &Case, tried: usize) -> String {
+fn unknown(case: &Case, claim: &Claim, tried: usize) -> String {
+    let length = claim.signature.chars().count();
+    if length != 40 || !claim.signature.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return format!(
+            "the signature is not 40 hexadecimal digits but {length} characters: it was cut, or is something else"
+        );
+    }
     let advice = if case.others.is_empty() {
         "name other secrets that may have been used with --also"
     } else {
@@ -137,8 +161,36 @@ fn unknown(case: &Case, tried: usize) -> String {
     format!("none of the usual mistakes explains the signature ({tried} tried): {advice}")
 }
 
-fn examine_computed(case: &Case, claim: &Claim, computed: &str) -> Computed {
-    Computed::of(claim.diagnose(computed, case).mistakes)
+fn examine_computed(case: &Case, claim: &Claim, computed: &str) -> (Computed, Vec<String>) {
+    let mut mistakes = claim.diagnose(computed, case).mistakes;
+    let mut notes = Vec::new();
+    if let Some(mistakes) = mistakes.as_mut().filter(|mistakes| mistakes.is_empty()) {
+        if computed.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            let what = "the signature is right but in upper case, and ZEGOCLOUD's is in lower case";
+            let fix = "compare in lower case, or compare the 20 bytes";
+            mistakes.push(Mistake::new("signature_case", what, fix));
+        } else if let Some(secret) = case.configured.first() {
+            let lucky = lucky_orders(secret.text(), &claim.timestamp, &claim.nonce).join(" and ");
+            notes.push(format!("right for this body, which {lucky} can give as well: try a second body, whose nonce begins with another digit or has another length"));
+        }
+    }
+    if let (None, Some(found)) = (&mistakes, over_the_body(case, computed)) {
+        mistakes = Some(vec![found]);
+    }
+    (Computed::of(mistakes), notes)
+}
+
+/// Many services sign the body; ZEGOCLOUD does not.
+fn over_the_body(case: &Case, computed: &str) -> Option<Mistake> {
+    let computed = computed.trim().to_ascii_lowercase();
+    let fits = case.configured.iter().any(|secret| {
+        super::mistakes::body_signatures(secret.text().as_bytes(), &case.body).contains(&computed)
+    });
+    fits.then(|| {
+        let fix =
+            "use plain SHA-1 over the sorted secret, timestamp and nonce: the body is not signed";
+        Mistake::new("hmac_over_body", "the body was signed", fix)
+    })
 }
 
 /// The header decides nothing here; other receivers may go by it and read nothing.

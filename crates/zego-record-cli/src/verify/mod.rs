@@ -13,7 +13,7 @@
 //! | `reason` | why it is not accepted, or null |
 //! | `wire_form` | `json`, `form`, `encoded_json`, or null if it is not readable |
 //! | `event` | the parsed recording, or null |
-//! | `mistakes` | list of `{"name", "what", "fix"}`; empty if none is known |
+//! | `mistakes` | list of `{"name", "what", "fix"}`; empty if none is known. If several explain the body alike, the name is `one_of_several` and `candidates` lists them |
 //! | `tried` | how many wrong signatures were tried |
 //! | `computed` | for `--computed`: `{"right": boolean, "mistakes": list or null}`, otherwise null |
 //! | `notes` | list of texts |
@@ -21,6 +21,9 @@
 mod doctor;
 mod mistakes;
 mod report;
+#[cfg(test)]
+mod seeded;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod variants;
@@ -121,6 +124,13 @@ fn read_body(args: &VerifyArgs, io: &mut Io<'_>) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     let path = args.file.as_deref().filter(|path| path.as_os_str() != "-");
     let read = match path {
+        None if io.input_is_terminal => {
+            writeln!(
+                io.err,
+                "type or paste the body, and end it with Ctrl-D on a line of its own"
+            )?;
+            io.input.take(most).read_to_end(&mut body)
+        }
         None => io.input.take(most).read_to_end(&mut body),
         Some(path) => File::open(path).and_then(|file| file.take(most).read_to_end(&mut body)),
     };

@@ -13,7 +13,7 @@ pub(super) struct Report {
     accepted: bool,
     verdict: &'static str,
     status: u16,
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     wire_form: Option<&'static str>,
     event: Option<RecordCallback>,
     pub(super) mistakes: Vec<Mistake>,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
 use super::mistakes::Variant;
@@ -79,7 +80,16 @@ fn add_changed(secret: &Secret, variants: &mut Vec<Variant<Bytes>>) {
     let lower = Zeroizing::new(text.to_lowercase());
     add(&lower, "secret_case", "in lower case", case);
 
-    if let Some(half) = text.get(..text.len() / 2) {
+    let half = text.get(..text.len() / 2).unwrap_or_default();
+    let twice = Zeroizing::new(format!("{half}{half}"));
+    if !half.is_empty() && twice.as_str() == text {
+        add(
+            half,
+            "secret_twice",
+            "once, and it holds the secret twice",
+            "configure the secret once: it was pasted twice",
+        );
+    } else {
         add(
             half,
             "secret_half",
@@ -87,6 +97,50 @@ fn add_changed(secret: &Secret, variants: &mut Vec<Variant<Bytes>>) {
             "copy the whole CallbackSecret from the ZEGOCLOUD console; half an AppSign is none",
         );
     }
+
+    let bom = "save the secret without a byte order mark, or set it in the environment";
+    add(
+        text.trim_start_matches('\u{feff}'),
+        "secret_byte_order_mark",
+        "without the byte order mark before it",
+        bom,
+    );
+    let marked = Zeroizing::new(format!("\u{feff}{text}"));
+    add(
+        &marked,
+        "secret_byte_order_mark",
+        "and a byte order mark before it",
+        bom,
+    );
+    for (before, how) in [
+        (" ", "and a space before it"),
+        ("\t", "and a tab before it"),
+    ] {
+        let longer = Zeroizing::new(format!("{before}{text}"));
+        add(&longer, "secret_white_space", how, trim);
+    }
+    if let Some((_, value)) = text.split_once('=') {
+        add(
+            value.trim_matches(['"', '\'']),
+            "secret_assignment",
+            "without the NAME= before it",
+            "configure the value alone, not the line NAME=value",
+        );
+    }
+    let as_is = "sign the secret as the console shows it, neither encoded nor hashed";
+    let hex = Zeroizing::new(hex::encode(text));
+    add(&hex, "secret_encoded", "in hexadecimal", as_is);
+    let base64 = Zeroizing::new(encode_base64(text.as_bytes()));
+    add(&base64, "secret_encoded", "in Base64", as_is);
+    let md5 = Zeroizing::new(hex::encode(Md5::digest(text)));
+    add(&md5, "secret_hashed", "as its MD5", as_is);
+    let twice = Zeroizing::new(format!("{text}{text}"));
+    add(
+        &twice,
+        "secret_twice",
+        "twice in a row",
+        "sign the secret once: it was pasted twice",
+    );
 
     let encoding =
         "decode the secret once, or don't encode it: it is signed as the console shows it";
@@ -126,6 +180,14 @@ pub(super) fn text_variants(timestamp: &str, nonce: &str) -> Vec<Variant<Texts>>
             variants.push(Variant::wrong(changed, name, what, fix));
         }
     };
+
+    for missing in ["undefined", "None", "null", "nil", ""] {
+        let what = format!(
+            "timestamp and nonce were signed as {missing:?}: they were not read from the body"
+        );
+        let fix = "read the body in the form in which it comes: a form is not JSON, and JSON is not a form";
+        add(texts(missing, missing), "fields_not_read", what, fix);
+    }
 
     let milliseconds = format!("{timestamp}000");
     add(
@@ -249,6 +311,25 @@ pub(super) fn syntax_mistakes(timestamp: &str, nonce: &str) -> Vec<super::mistak
 
 fn bytes(text: &str) -> Bytes {
     Zeroizing::new(text.as_bytes().to_vec())
+}
+
+fn encode_base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk
+            .iter()
+            .fold(0_usize, |bits, byte| (bits << 8) | usize::from(*byte));
+        let bits = bits << (8 * (3 - chunk.len()));
+        for position in 0..4 {
+            if position > chunk.len() {
+                encoded.push('=');
+            } else {
+                encoded.push(char::from(ALPHABET[(bits >> (18 - 6 * position)) & 63]));
+            }
+        }
+    }
+    encoded
 }
 
 fn percent_encode(text: &str) -> String {
