@@ -1,0 +1,94 @@
+//! Files that are removed with their test, and claims.
+#![allow(dead_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use zego_record_core::DeliveryKey;
+use zego_record_receiver::{Claim, Owner, ReplayCheck};
+use zego_record_sqlite::{SqliteStore, rusqlite::Connection};
+
+/// A directory of its own for a test, removed at its end.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        let name = format!("zego-record-sqlite-{:016x}", fastrand::u64(..));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("store.db")
+    }
+
+    pub(crate) fn open(&self) -> SqliteStore {
+        SqliteStore::open(self.database()).unwrap()
+    }
+
+    /// A connection beside the store.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::open(self.database()).unwrap()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A clock in milliseconds that a test moves.
+#[derive(Clone)]
+pub(crate) struct TestClock(Arc<AtomicU64>);
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(1_760_000_000_000)))
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn advance(&self, passed: Duration) {
+        let passed = u64::try_from(passed.as_millis()).unwrap();
+        self.0.fetch_add(passed, Ordering::SeqCst);
+    }
+
+    pub(crate) fn open(&self, path: &Path) -> SqliteStore {
+        let clock = self.clone();
+        SqliteStore::builder(path)
+            .clock(move || SystemTime::UNIX_EPOCH + clock.now())
+            .open()
+            .unwrap()
+    }
+}
+
+pub(crate) fn key(number: u32) -> DeliveryKey {
+    let mut key = [7; 32];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    DeliveryKey::from_bytes(key)
+}
+
+/// A claim by a new owner, of a delivery that is about a file of its own.
+pub(crate) fn claim(number: u32) -> Claim {
+    let owner = Owner::new(fastrand::u128(..));
+    Claim::new(key(number), format!("1:file:{number}"), owner)
+}
+
+pub(crate) fn check(number: u32, content: u8) -> ReplayCheck {
+    let mut signature = [3; 20];
+    signature[..4].copy_from_slice(&number.to_be_bytes());
+    ReplayCheck::new(signature, [content; 16], Duration::from_secs(660))
+}
+
+/// The error and everything that has caused it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
