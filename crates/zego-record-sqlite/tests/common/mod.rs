@@ -1,5 +1,5 @@
 //! Files that are removed with their test, and claims.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use zego_record_core::DeliveryKey;
+use zego_record_core::{
+    CallbackSecret, DeliveryKey, RecordCallback, UnixSeconds, Verified, Verifier, sign,
+};
 use zego_record_receiver::{Claim, Owner, ReplayCheck};
 use zego_record_sqlite::{SqliteStore, rusqlite::Connection};
 
@@ -91,4 +93,20 @@ pub(crate) fn check(number: u32, content: u8) -> ReplayCheck {
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A recording, and different ones for different numbers.
+pub(crate) fn recording(number: u32) -> RecordCallback {
+    let secret = CallbackSecret::new("0123456789abcdef0123456789abcdef").unwrap();
+    let signature = sign(&secret, "1760001893", "456789");
+    let body = format!(
+        "event=record&appid=1&stream_alias=lesson&replay_url=https%3A%2F%2Fvod.example.com%2F{number}.mp4\
+         &begin_time=1760000000&end_time=1760001800&timestamp=1760001893&nonce=456789&signature={signature}"
+    );
+    let verifier = Verifier::builder().secret(secret).build().unwrap();
+    let now = UnixSeconds::new(1_760_001_900);
+    match verifier.verify(body.as_bytes(), now).unwrap() {
+        Verified::Record(recording) => recording,
+        _ => panic!("another event"),
+    }
 }
