@@ -1,6 +1,6 @@
 //! Random histories: the store against the transitions of the receiver's crate.
 
-#![allow(clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used)]
 
 mod common;
 

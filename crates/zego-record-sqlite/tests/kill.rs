@@ -2,18 +2,20 @@
 //!
 //! This program starts itself as the process that is killed.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use common::{Directory, check, claim};
+use common::{Directory, check, claim, recording};
 use zego_record_receiver::{
-    Binding, ClaimOutcome, DeliveryStore, ReplayGuard, Settled, Settlement,
+    Binding, ClaimOutcome, DeliveryStore, ReplayGuard, Settled, Settlement, StoreError,
 };
-use zego_record_sqlite::SqliteStore;
-use zego_record_sqlite::rusqlite::Connection;
+use zego_record_sqlite::rusqlite::{Connection, Transaction};
+use zego_record_sqlite::{Recorded, SqliteStore};
 
 const DATABASE: &str = "ZEGO_TEST_DATABASE";
 const FIRST: &str = "ZEGO_TEST_FIRST";
@@ -114,6 +116,60 @@ async fn handle_all(store: SqliteStore, first: u32) {
     }
 }
 
+#[test]
+fn an_effect_in_the_transaction_happens_exactly_once() {
+    let directory = Directory::new();
+    drop(directory.open());
+    let effects = directory.connection();
+    effects
+        .execute_batch("CREATE TABLE effect (number INTEGER NOT NULL)")
+        .unwrap();
+    let mut done = Vec::new();
+    for place in ["before_transaction_commit", "after_transaction_commit"] {
+        for number in [1, 2, 15, 40] {
+            let failpoint = format!("{place}:{number}");
+            let mut child = start_as("recording_child", &directory.database(), 0, &failpoint);
+            done.extend(read(&mut child, usize::MAX));
+            assert!(!child.wait().unwrap().success(), "{place} was not reached");
+        }
+    }
+    let mut counts = effects
+        .prepare("SELECT number, count(*) FROM effect GROUP BY number")
+        .unwrap();
+    let counts: Vec<(u32, u32)> = counts
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert!(counts.iter().all(|(_, count)| *count == 1), "{counts:?}");
+    assert!(done.iter().all(|done| match done {
+        Acknowledged::Done(number) => counts.contains(&(*number, 1)),
+        Acknowledged::Bound(_) => false,
+    }));
+    assert!(done.len() > counts.len(), "some were handled again");
+}
+
+#[test]
+#[ignore = "a process that another test starts"]
+fn recording_child() {
+    let store = SqliteStore::open(std::env::var(DATABASE).unwrap()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for number in 0..MOST {
+        let this = store.clone();
+        let save = move |transaction: &Transaction<'_>| -> Result<(), StoreError> {
+            if this.record_in(transaction, &recording(number))? == Recorded::First {
+                let effect = "INSERT INTO effect (number) VALUES (?1)";
+                transaction.execute(effect, [number]).unwrap();
+            }
+            Ok(())
+        };
+        runtime.block_on(store.with_transaction(save)).unwrap();
+        say(&format!("done {number}"));
+    }
+}
+
 /// One write for each line, so that a line is there as a whole or not at all.
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -122,8 +178,12 @@ fn say(line: &str) {
 }
 
 fn start(database: &Path, first: u32, failpoint: &str) -> Child {
+    start_as("child", database, first, failpoint)
+}
+
+fn start_as(test: &str, database: &Path, first: u32, failpoint: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "child", "--nocapture"])
+        .args(["--ignored", "--exact", test, "--nocapture"])
         .env(DATABASE, database)
         .env(FIRST, first.to_string())
         .env(FAILPOINT, failpoint)

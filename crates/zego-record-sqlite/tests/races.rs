@@ -1,5 +1,7 @@
 //! One file, several handles and several processes.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeMap;
