@@ -40,10 +40,10 @@ fn loses_nothing_when_killed_at_a_failpoint() {
         "before_answer",
     ] {
         let directory = Directory::new();
-        for (life, number) in [1, 2, 7, 20].into_iter().enumerate() {
+        for (life, number) in (0..).zip([1, 2, 7, 20]) {
             let mut child = start(
                 &directory.database(),
-                life as u32 * MOST,
+                life * MOST,
                 &format!("{place}:{number}"),
             );
             let acknowledged = read(&mut child, usize::MAX);
