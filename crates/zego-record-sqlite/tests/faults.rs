@@ -106,6 +106,20 @@ async fn a_foreign_row_stops_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_purge_spares_what_is_running_whatever_its_row_says() {
+    let directory = Directory::new();
+    let store = directory.open();
+    store.claim(&claim(1)).await.unwrap();
+    let rows = directory.connection();
+    rows.execute("UPDATE zego_delivery SET expires = 0", [])
+        .unwrap();
+    assert_eq!(DeliveryStore::purge(&store, 9).await.unwrap(), 0);
+    rows.execute("UPDATE zego_delivery SET lease_ends = 0", [])
+        .unwrap();
+    assert_eq!(DeliveryStore::purge(&store, 9).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn one_bad_member_of_a_batch_fails_alone() {
     let directory = Directory::new();
     let store = directory.open();
