@@ -50,7 +50,8 @@ impl SqliteStoreBuilder {
     }
 
     /// How long to wait for a lock that another connection holds, 2 seconds unless set. Afterwards the
-    /// store is unavailable.
+    /// store is unavailable. SQLite does not queue writers, so a short timeout fails when several
+    /// processes write all the time. Opening waits for 10 seconds at least.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.opener.timeout = timeout;
         self
@@ -100,7 +101,7 @@ impl SqliteStoreBuilder {
     ///   of a version that does not fit.
     /// * [`Corrupt`](StoreErrorKind::Corrupt): the file is damaged or no database.
     /// * [`Unavailable`](StoreErrorKind::Unavailable): the file cannot be opened, the disk is full, or
-    ///   another process holds a lock for longer than the timeout.
+    ///   another process holds a lock for longer than 10 seconds.
     pub fn open(self) -> Result<SqliteStore, StoreError> {
         check_prefix(&self.prefix)?;
         let statements = Arc::new(Statements::new(&self.prefix));

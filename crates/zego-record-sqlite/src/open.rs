@@ -14,6 +14,8 @@ use crate::sql::Statements;
 
 /// Older ones can corrupt a database in WAL mode, see <https://sqlite.org/wal.html>.
 const OLDEST_SQLITE: i32 = 3_051_003;
+/// Others may be creating the tables, or recovering a long log.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The version of the tables that this program creates and knows.
 const SCHEMA_VERSION: i64 = 1;
 
@@ -32,21 +34,26 @@ impl Opener {
         check_version(rusqlite::version_number())?;
         create_file(&self.path)?;
         self.check_file_mode()?;
-        let mut connection = self.connection()?;
+        let mut connection = self.connect(OPEN_TIMEOUT.max(self.timeout))?;
         if self.create_tables {
             create_tables(&mut connection, statements)?;
         }
         check_tables(&connection, statements)?;
         self.check_file_mode()?;
+        connection.busy_timeout(self.timeout).map_err(explain)?;
         Ok(connection)
     }
 
     /// A connection to a file that exists.
     pub(crate) fn connection(&self) -> Result<Connection, Problem> {
+        self.connect(self.timeout)
+    }
+
+    fn connect(&self, timeout: Duration) -> Result<Connection, Problem> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(explain)?;
-        connection.busy_timeout(self.timeout).map_err(explain)?;
-        self.enter_wal_mode(&connection)?;
+        connection.busy_timeout(timeout).map_err(explain)?;
+        enter_wal_mode(&connection, timeout)?;
         for (name, value) in [
             ("synchronous", 2),
             ("fullfsync", 1),
@@ -57,28 +64,6 @@ impl Opener {
             set(&connection, name, value)?;
         }
         Ok(connection)
-    }
-
-    /// SQLite does not wait for a lock here, so we do.
-    fn enter_wal_mode(&self, connection: &Connection) -> Result<(), Problem> {
-        let end = Instant::now() + self.timeout;
-        let mode = loop {
-            let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
-                row.get::<_, String>(0)
-            });
-            match mode {
-                Err(error) if is_busy(&error) && Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                mode => break mode.map_err(explain)?,
-            }
-        };
-        if mode.eq_ignore_ascii_case("wal") {
-            return Ok(());
-        }
-        Err(config(format!(
-            "the journal mode is {mode} and not WAL: use a file on a local disk"
-        )))
     }
 
     /// A database, its log and the log's index hold signatures and playback URLs.
@@ -150,6 +135,27 @@ fn create_private(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// SQLite does not wait for a lock here, so we do.
+fn enter_wal_mode(connection: &Connection, timeout: Duration) -> Result<(), Problem> {
+    let end = Instant::now() + timeout;
+    let mode = loop {
+        let mode = connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+        match mode {
+            Err(error) if is_busy(&error) && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            mode => break mode.map_err(explain)?,
+        }
+    };
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    Err(config(format!(
+        "the journal mode is {mode} and not WAL: use a file on a local disk"
+    )))
 }
 
 /// Sets a pragma and reads it back: SQLite ignores in silence what it does not do.
