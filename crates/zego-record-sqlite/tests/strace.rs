@@ -1,0 +1,121 @@
+//! Disks that fail, as `strace` injects it into a process that this program starts from itself: an
+//! error of a write or a sync is reported as unavailable, and nothing that was acknowledged is lost.
+//!
+//! `strace` is in the Debian package of that name. Without it these tests fail, unless
+//! `ZEGO_TEST_SKIP` contains `strace`.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{Directory, chain, claim};
+use zego_record_receiver::{ClaimOutcome, DeliveryStore, Settlement, StoreErrorKind};
+use zego_record_sqlite::SqliteStore;
+
+const DATABASE: &str = "ZEGO_TEST_DATABASE";
+const DELIVERIES: u32 = 60;
+
+#[test]
+fn a_sync_that_fails_acknowledges_nothing() {
+    survives("fsync,fdatasync:error=EIO:when=20..30");
+}
+
+#[test]
+fn a_write_that_fails_acknowledges_nothing() {
+    survives("pwrite64:error=EIO:when=60..70");
+}
+
+#[test]
+fn a_full_disk_acknowledges_nothing() {
+    survives("pwrite64:error=ENOSPC:when=60..70");
+}
+
+#[test]
+#[ignore = "the process that the other tests start"]
+fn child() {
+    let store = SqliteStore::open(std::env::var(DATABASE).unwrap()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for number in 0..DELIVERIES {
+        let claim = claim(number);
+        match runtime.block_on(store.settle(&claim, Settlement::Done)) {
+            Ok(_) => println!("\ndone {number}"),
+            Err(error) => {
+                assert_eq!(
+                    error.kind(),
+                    StoreErrorKind::Unavailable,
+                    "{}",
+                    chain(&error)
+                );
+                println!("\nunavailable {number}");
+            }
+        }
+    }
+}
+
+fn survives(fault: &str) {
+    if std::env::var("ZEGO_TEST_SKIP")
+        .is_ok_and(|skip| skip.split(',').any(|skip| skip == "strace"))
+    {
+        println!("skipped, as ZEGO_TEST_SKIP says: {fault}");
+        return;
+    }
+    let directory = Directory::new();
+    drop(directory.open());
+    let log = directory.database().with_extension("strace");
+    let output = Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=pwrite64,fsync,fdatasync", "-e"])
+        .arg(format!("inject={fault}"))
+        .arg("-o")
+        .arg(&log)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "child", "--nocapture"])
+        .env(DATABASE, directory.database())
+        .output()
+        .expect(
+            "strace is missing: install the Debian package strace, or set ZEGO_TEST_SKIP=strace",
+        );
+    let said = String::from_utf8(output.stdout).unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{complaint}");
+    let injected = fs::read_to_string(log)
+        .unwrap()
+        .matches("(INJECTED)")
+        .count();
+    assert!(injected > 0, "the fault was not injected");
+
+    let numbers = |word: &str| -> Vec<u32> {
+        let lines = said.lines().filter_map(|line| line.strip_prefix(word));
+        lines.map(|number| number.trim().parse().unwrap()).collect()
+    };
+    let (done, unavailable) = (numbers("done"), numbers("unavailable"));
+    assert!(!unavailable.is_empty(), "the fault was not reported");
+    assert_eq!(done.len() + unavailable.len(), DELIVERIES as usize);
+    assert_eq!(
+        done.last(),
+        Some(&(DELIVERIES - 1)),
+        "the store has not recovered"
+    );
+    let store = directory.open();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for number in &done {
+        let outcome = runtime.block_on(store.claim(&claim(*number))).unwrap();
+        assert_eq!(outcome, ClaimOutcome::Done, "{number} is lost");
+    }
+    let integrity: String = directory
+        .connection()
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(integrity, "ok");
+    println!(
+        "figures: {fault}: {injected} injected, {} acknowledged, {} unavailable, none lost",
+        done.len(),
+        unavailable.len()
+    );
+}
