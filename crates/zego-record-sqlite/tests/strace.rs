@@ -4,7 +4,7 @@
 //! `strace` is in the Debian package of that name. Without it these tests fail, unless
 //! `ZEGO_TEST_SKIP` contains `strace`.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
 mod common;
 
