@@ -67,13 +67,13 @@ fn failures_in_a_runtime_that_has_ended_do_not_silence_later_ones() {
 fn a_callback_that_is_watched_takes_one_place_however_often_it_fails() {
     let receiver = builder().build().unwrap();
     runtime().block_on(async {
-        // Often enough for the deadlines that have passed to be cleared away.
+        for number in 1..MAX_WATCHED {
+            fail(&receiver, &format!("other-{number}")).await;
+        }
+        // Often enough for deadlines that are no longer current to be cleared away.
         let again = request("a");
         for _ in 0..2 * MAX_WATCHED + 2 {
             receive(&receiver, &again, |_| async { Err("no".into()) }).await;
-        }
-        for number in 1..MAX_WATCHED {
-            fail(&receiver, &format!("other-{number}")).await;
         }
         // All places are taken, one of them by this.
         fail(&receiver, "a").await;
