@@ -30,7 +30,7 @@ fn main() {
 /// One thread; each operation puts in one entry and lets one expire.
 fn sizes() -> Table {
     let mut table = Table::new(&[
-        "ns an operation, with so many live entries",
+        "ns an operation, by the number of live entries",
         "1",
         "10",
         "1,000",

@@ -28,7 +28,7 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Does the work so many times.
+    /// Does the work `times` times.
     pub fn run(&mut self, times: usize) {
         (self.work)(times);
     }

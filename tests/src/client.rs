@@ -57,7 +57,7 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// How many of so many bytes the server takes before it answers or closes.
+    /// How many of a number of bytes the server takes before it answers or closes.
     pub async fn flood(&mut self, chunk: &[u8], most: usize) -> usize {
         let (reader, mut writer) = self.stream.split();
         let mut taken = 0;

@@ -88,7 +88,7 @@ pub struct Mount {
 /// How far a mount goes with a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// All the way.
+    /// With delivery guarantees.
     Receiver,
     /// Verification and guard; the handler's end is its own business.
     Extractor,

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 use zego_record_core::RecordCallback;
 use zego_record_receiver::HandlerError;
 
-/// A handler that is told by the stream's name what to do: `fails-..`, `panics-..`, `hangs-..`,
-/// `discards-..`, `waits-..` (until it is told to go on); any other succeeds.
+/// A handler whose behaviour the stream's name decides: `fails-..`, `panics-..`, `hangs-..`,
+/// `discards-..`, `waits-..` (until it is released); any other succeeds.
 #[derive(Clone, Debug)]
 pub struct Script(Arc<State>);
 

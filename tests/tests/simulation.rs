@@ -2,7 +2,7 @@
 //! one: on the way there and back, in the handler, in the store and on the line to it, in the process
 //! and in its clock. `simulation/truth.rs` has what must hold all the same.
 //!
-//! Everything that happens follows from the seed. `SIMULATION_SEEDS=200000` runs so many seeds instead
+//! Everything that happens follows from the seed. `SIMULATION_SEEDS=200000` runs that many seeds instead
 //! of 10,000, from `SIMULATION_FROM=10000` on if set; `SIMULATION_SEED=4711` runs that one alone and
 //! prints its history, as is done for every seed that fails.
 

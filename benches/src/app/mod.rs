@@ -32,9 +32,9 @@ pub enum Extent {
     Naive,
     /// Verification and guard, by the extractor (warp: by the filter `verified`).
     Extractor,
-    /// All the way, by the layer or middleware.
+    /// With delivery guarantees, by the layer or middleware.
     Layer,
-    /// All the way, by the ready route (warp: by the filter `record`).
+    /// With delivery guarantees, by the ready route (warp: by the filter `record`).
     Route,
 }
 

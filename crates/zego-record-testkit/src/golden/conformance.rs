@@ -32,7 +32,7 @@ pub struct Conformance<'a, C> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// All the way: a delivery that was handled is not handled again, and requests of other methods
+    /// With delivery guarantees: a delivery that was handled is not handled again, and requests of other methods
     /// are answered by the app itself.
     #[default]
     Receiver,
@@ -54,7 +54,7 @@ pub struct Report {
     pub handler_seen: usize,
 }
 
-/// Runs the golden table against an app that goes all the way: short for
+/// Runs the golden table against an app with delivery guarantees: short for
 /// [`Conformance::new`]`(secret, clock).`[`assert`](Conformance::assert)`(send)`.
 ///
 /// # Panics

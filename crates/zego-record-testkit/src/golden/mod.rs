@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `{timestamp}`, `{nonce}`, `{signature}` | what was signed, and the signature |
 //! | `{unique}` | 19 digits that belong to the case and the run |
-//! | `{time:AGE}`, `{time:FROM..TO}` | the clock less so many seconds, or some second of a span |
+//! | `{time:AGE}`, `{time:FROM..TO}` | the clock less AGE seconds, or some second of a span |
 //! | `{digits:N}`, `{alphanumeric:N}` | random characters |
 //! | `{byte:HH}` | one byte |
 //! | `{repeat:TEXT:N}` | a repeated text |

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// So many that racers meet in one handle and in different ones.
+/// Enough for racers to meet in one handle and in different ones.
 const HANDLES: usize = 4;
 
 pub(super) struct Handles<S: ?Sized> {

@@ -89,7 +89,7 @@ impl From<Response<Bytes>> for Answer {
 pub(crate) struct Runs(Arc<AtomicUsize>);
 
 impl Runs {
-    /// Counts a run, and says the how manieth it is.
+    /// Counts a run, and returns which one it is.
     pub(crate) fn count(&self) -> usize {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
