@@ -30,7 +30,7 @@ fn compare(body: &[u8]) {
             });
             compare_others(&ours, known.collect(), &others);
         }
-        (Err(ours), Err(theirs)) => assert_eq!(ours.kind().code(), theirs, "{ours}"),
+        (Err(ours), Err(theirs)) => assert_eq!(ours.verdict().code(), theirs, "{ours}"),
         (ours, theirs) => panic!("the crate: {ours:?}\nthe reference: {theirs:?}"),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use zego_record_core::{RecordCallback, Rejection, UnixSeconds, Unverified, Verdict, Verified, sign};
+use zego_record_core::{
+    RecordCallback, Rejection, UnixSeconds, Unverified, Verdict, Verified, sign,
+};
 
 use crate::reference::verdict::{is_nonce, is_timestamp};
 use crate::world::{

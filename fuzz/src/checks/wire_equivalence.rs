@@ -46,7 +46,7 @@ fn compare(first: &Result<Verified, Rejection>, other: &Result<Verified, Rejecti
             assert_eq!(first.name(), other.name(), "{body}");
             assert_eq!(first.fields().count(), other.fields().count(), "{body}");
         }
-        (Err(first), Err(other)) => assert_eq!(first.kind(), other.kind(), "{body}"),
+        (Err(first), Err(other)) => assert_eq!(first.verdict(), other.verdict(), "{body}"),
         _ => panic!("{first:?}\n{other:?}\n{body}"),
     }
 }
