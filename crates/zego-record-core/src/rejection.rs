@@ -9,7 +9,7 @@ use crate::verdict::Verdict;
 
 /// Why a request was rejected.
 ///
-/// Its [`kind`](Self::kind) decides what the sender sees: a status and one word. Its `Display` is for
+/// Its [`verdict`](Self::verdict) decides what the sender sees: a status and one word. Its `Display` is for
 /// the operator's log, with all that helps to find the cause and nothing that is secret, neither the
 /// callback secret nor the signature that would have been right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +133,7 @@ pub(crate) enum Malformed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BadSignature {
     NotHex,
+    AppidSpelling,
     NoSecretForAppid,
     NoMatch { tried: usize },
 }
@@ -222,6 +223,9 @@ impl fmt::Display for BadSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotHex => f.write_str("the signature is not 40 hexadecimal digits"),
+            Self::AppidSpelling => f.write_str(
+                "the callback's appid is not a plain decimal number, so no secret that is bound to an appid applies",
+            ),
             Self::NoSecretForAppid => {
                 f.write_str("no secret is configured for the callback's appid")
             }
@@ -253,6 +257,7 @@ mod tests {
         ];
         let bad_signatures = [
             BadSignature::NotHex,
+            BadSignature::AppidSpelling,
             BadSignature::NoSecretForAppid,
             BadSignature::NoMatch { tried: 2 },
         ];

@@ -148,6 +148,12 @@ impl Verifier {
     ) -> Result<Origin, Rejection> {
         let reject = |why| Rejection::new(Reason::BadSignature(why));
         let signature = claims.signature.ok_or(reject(BadSignature::NotHex))?;
+        let binds = self.secrets.iter().any(|entry| entry.appid.is_some());
+        // "01" and "1.0" are 1 to many a reader, but not to this lookup: another spelling of a bound
+        // appid would be checked with the secrets that are bound to none.
+        if binds && appid.is_some_and(|appid| !appid.is_empty() && !is_plain_decimal(appid)) {
+            return Err(reject(BadSignature::AppidSpelling));
+        }
         let has_own = |entry: &Entry| entry.appid.is_some() && entry.appid.as_deref() == appid;
         // An appid with secrets of its own takes no others, so one project cannot speak for another.
         let bound = self.secrets.iter().any(has_own);
@@ -218,6 +224,10 @@ impl VerifierBuilder {
 
     /// Adds a secret for one AppID alone. A callback with this `appid` must be signed by one of its
     /// own secrets, and no other callback may be signed by them.
+    ///
+    /// As soon as one secret is bound to an AppID, a callback whose `appid` is not written as a plain
+    /// decimal number is rejected as [`BadSignature`](crate::Verdict::BadSignature): `01` or `1.0`
+    /// could be the same project as `1` to whoever reads the callback.
     pub fn secret_for(mut self, appid: impl Into<String>, secret: CallbackSecret) -> Self {
         self.0.secrets.push(Entry {
             appid: Some(appid.into()),
@@ -249,7 +259,8 @@ impl VerifierBuilder {
     ///
     /// # Errors
     ///
-    /// If there is no secret, if an AppID is empty, or if a tolerance is over 24 hours.
+    /// If there is no secret, if a secret is bound to something other than a plain decimal AppID, or
+    /// if a tolerance is over 24 hours.
     pub fn build(self) -> Result<Verifier, ConfigError> {
         let verifier = self.0;
         if verifier.secrets.is_empty() {
@@ -258,14 +269,15 @@ impl VerifierBuilder {
                 "no callback secret is configured: add the project's CallbackSecret from the ZEGOCLOUD console",
             ));
         }
-        if verifier
+        let mut appids = verifier
             .secrets
             .iter()
-            .any(|entry| entry.appid.as_deref() == Some(""))
-        {
+            .filter_map(|entry| entry.appid.as_deref());
+        // Not shown: whoever mixed up the two has bound a secret to a secret.
+        if !appids.all(is_plain_decimal) {
             return Err(ConfigError::new(
                 ConfigErrorKind::Secret,
-                "a callback secret is bound to an empty appid: name the project's AppID",
+                "a callback secret is bound to an appid that is not a plain decimal number: write the project's AppID as the ZEGOCLOUD console shows it",
             ));
         }
         if verifier.past_tolerance.max(verifier.future_tolerance) > MAX_TOLERANCE {
@@ -276,4 +288,10 @@ impl VerifierBuilder {
         }
         Ok(verifier)
     }
+}
+
+/// `0` or digits without a leading zero.
+fn is_plain_decimal(appid: &str) -> bool {
+    let is_digits = appid.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits && !appid.is_empty() && (appid == "0" || !appid.starts_with('0'))
 }

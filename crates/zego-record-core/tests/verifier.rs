@@ -19,7 +19,7 @@ fn secret() -> CallbackSecret {
 }
 
 #[test]
-fn a_set_up_that_cannot_be_meant_is_rejected() {
+fn rejects_an_impossible_configuration() {
     use ConfigErrorKind::{Limit, Secret};
     let over_a_day = DAY + Duration::from_nanos(1);
     for (name, builder, kind, says) in [
@@ -46,6 +46,26 @@ fn a_set_up_that_cannot_be_meant_is_rejected() {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), kind, "{name}");
         assert!(error.to_string().contains(says), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_secret_is_bound_to_a_plain_decimal_appid_alone() {
+    for appid in [
+        "", "01", "+1", "1.0", "1e0", " 1", "1 ", "-1", "00", "one", "\u{661}",
+    ] {
+        let error = builder().secret_for(appid, secret()).build().unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Secret, "{appid:?}");
+        assert!(
+            error.to_string().contains("plain decimal"),
+            "{appid:?}: {error}"
+        );
+    }
+    for appid in ["0", "1", "10", "4294967295"] {
+        assert!(
+            builder().secret_for(appid, secret()).build().is_ok(),
+            "{appid}"
+        );
     }
 }
 

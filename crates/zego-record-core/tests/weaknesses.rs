@@ -257,3 +257,75 @@ fn a_secret_bound_to_an_appid_speaks_for_no_other() {
         );
     }
 }
+
+#[test]
+fn another_spelling_of_an_appid_chooses_no_other_secret() {
+    let verifier = Verifier::builder()
+        .secret_for("1", secret("secret-of-1"))
+        .secret(secret("secret-of-all-others"))
+        .build()
+        .unwrap();
+    let signed = |appid: &str| {
+        let signature = sign(&secret("secret-of-all-others"), "1760001893", "456789");
+        let body = format!(
+            r#"{{"event":"record","appid":{appid},"stream_alias":"a","replay_url":"u","begin_time":1,"end_time":2,
+            "timestamp":"1760001893","nonce":"456789","signature":"{signature}"}}"#
+        );
+        verify(&verifier, &body, 1_760_001_900)
+    };
+    for appid in [
+        r#""01""#,
+        r#""+1""#,
+        "1.0",
+        "1e0",
+        r#"" 1""#,
+        r#""1 ""#,
+        r#""001""#,
+        "1.0e0",
+        "10e-1",
+        "-1",
+        r#""-1""#,
+        r#""0x1""#,
+        r#""1_""#,
+        r#""\u0661""#,
+        r#""\uff11""#,
+        r#""00""#,
+        r#""one""#,
+        r#""1.""#,
+    ] {
+        let rejection = signed(appid).unwrap_err();
+        assert_eq!(rejection.verdict(), Verdict::BadSignature, "{appid}");
+        assert!(
+            rejection.to_string().contains("plain decimal"),
+            "{appid}: {rejection}"
+        );
+    }
+    // An escape is no other spelling, but another way to write the same one.
+    assert_eq!(
+        signed(r#""\u0031""#).unwrap_err().verdict(),
+        Verdict::BadSignature
+    );
+    for appid in ["0", "2", r#""10""#, "4294967295", r#""\u0032""#] {
+        assert!(signed(appid).is_ok(), "{appid}");
+    }
+    for appid in ["null", r#""""#] {
+        assert_eq!(
+            signed(appid).unwrap_err().verdict(),
+            Verdict::Invalid,
+            "{appid}"
+        );
+    }
+}
+
+#[test]
+fn without_bound_secrets_an_appid_may_be_spelled_in_any_way() {
+    let signature = sign(&secret("secret"), "1760001893", "456789").to_string();
+    let body = body("1760001893", "456789", &signature).replace("appid=1", "appid=01");
+    assert!(body.contains("appid=01"), "{body}");
+    assert_eq!(
+        verify(&verifier("secret"), &body, 1_760_001_900)
+            .unwrap()
+            .appid(),
+        "01"
+    );
+}

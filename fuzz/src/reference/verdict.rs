@@ -126,6 +126,10 @@ pub fn judge(body: &[u8], now: i64, config: Config<'_>) -> Result<Event, &'stati
         return Err("malformed");
     }
     let appid = known.get("appid").map(String::as_str);
+    let binds = config.secrets.iter().any(|(bound, _)| bound.is_some());
+    if binds && text("appid").is_some_and(|appid| !is_decimal(appid)) {
+        return Err("bad_signature");
+    }
     let own: Vec<_> = config
         .secrets
         .iter()
@@ -169,6 +173,11 @@ pub fn sign(secret: &str, timestamp: &str, nonce: &str) -> String {
     ];
     parts.sort();
     sha1::hex_digest(&parts.concat())
+}
+
+/// An AppID as the console shows it: no sign, no leading zero, no fraction, no exponent.
+fn is_decimal(appid: &str) -> bool {
+    appid.chars().all(|c| c.is_ascii_digit()) && (appid == "0" || !appid.starts_with('0'))
 }
 
 /// Ten digits without a leading zero.
