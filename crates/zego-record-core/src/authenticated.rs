@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::callback::{Origin, OtherEvent, RecordCallback};
 use crate::field::Field;
@@ -21,6 +22,7 @@ pub struct Authenticated<'a> {
     document: Document<'a>,
     origin: Origin,
     event: Option<String>,
+    key: OnceLock<DeliveryKey>,
 }
 
 impl<'a> Authenticated<'a> {
@@ -45,9 +47,12 @@ impl<'a> Authenticated<'a> {
     }
 
     /// A digest of all that it says, except what belongs to the signature: the key of the delivery, if
-    /// it is one. See [`DeliveryKey`].
+    /// it is one. See [`DeliveryKey`]. It is computed once, and passed on to the
+    /// [`RecordCallback`](crate::RecordCallback).
     pub fn delivery_key(&self) -> DeliveryKey {
-        DeliveryKey::of_document(&self.document)
+        *self
+            .key
+            .get_or_init(|| DeliveryKey::of_document(&self.document))
     }
 
     pub(crate) fn new(document: Document<'a>, origin: Origin) -> Self {
@@ -56,11 +61,12 @@ impl<'a> Authenticated<'a> {
             event: event.filter(|event| !event.is_empty()),
             document,
             origin,
+            key: OnceLock::new(),
         }
     }
 
     pub(crate) fn into_record(self) -> Result<RecordCallback, Rejection> {
-        RecordCallback::new(&self.document, self.origin)
+        RecordCallback::new(&self.document, self.origin, self.key)
     }
 
     pub(crate) fn into_other_event(self) -> OtherEvent {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -49,6 +49,7 @@ struct Parts {
     end_time: UnixSeconds,
     extra_params: ExtraParams,
     others: Vec<(String, String)>,
+    key: OnceLock<DeliveryKey>,
 }
 
 /// What was signed, and with what.
@@ -141,37 +142,18 @@ impl RecordCallback {
         }
     }
 
-    /// What identifies this delivery: equal for a retry, different for another file. It is computed
-    /// anew at each call, from all that the callback says.
+    /// The delivery key, the idempotency key of this callback: equal for a retry, different for another
+    /// file. It is computed once, from all that the callback says.
     pub fn delivery_key(&self) -> DeliveryKey {
-        let parts = &*self.0;
-        let (begin_time, end_time) = (parts.begin_time.to_string(), parts.end_time.to_string());
-        let mut fields = vec![
-            (Field::Appid.name(), Content::Text(&parts.appid)),
-            (Field::BeginTime.name(), Content::Text(&begin_time)),
-            (Field::EndTime.name(), Content::Text(&end_time)),
-            (Field::Event.name(), Content::Text("record")),
-            (Field::ReplayUrl.name(), Content::Text(&parts.replay_url)),
-            (
-                Field::StreamAlias.name(),
-                Content::Text(&parts.stream_alias),
-            ),
-        ];
-        // Empty and absent mean the same here: a form has no other way to say null.
-        if let Some(text) = parts.extra_params.text().filter(|text| !text.is_empty()) {
-            fields.push((Field::ExtraParams.name(), Content::of(text)));
-        }
-        fields.extend(
-            parts
-                .others
-                .iter()
-                .map(|(name, value)| (name.as_str(), Content::of(value))),
-        );
-        DeliveryKey::of(fields)
+        *self.0.key.get_or_init(|| self.0.delivery_key())
     }
 
     /// Takes a `record` event whose origin is certain, or says what it lacks.
-    pub(crate) fn new(document: &Document<'_>, origin: Origin) -> Result<Self, Rejection> {
+    pub(crate) fn new(
+        document: &Document<'_>,
+        origin: Origin,
+        key: OnceLock<DeliveryKey>,
+    ) -> Result<Self, Rejection> {
         let required = |field| match document.get(field) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(Rejection::new(Reason::Invalid(field, Invalid::Missing))),
@@ -197,7 +179,32 @@ impl RecordCallback {
             end_time,
             extra_params,
             others,
+            key,
         })))
+    }
+}
+
+impl Parts {
+    fn delivery_key(&self) -> DeliveryKey {
+        let content = |field| {
+            Some(match field {
+                Field::Appid => Content::Text(Cow::Borrowed(&self.appid)),
+                Field::BeginTime => Content::Time(self.begin_time),
+                Field::EndTime => Content::Time(self.end_time),
+                Field::Event => Content::Text(Cow::Borrowed("record")),
+                Field::ReplayUrl => Content::Text(Cow::Borrowed(&self.replay_url)),
+                Field::StreamAlias => Content::Text(Cow::Borrowed(&self.stream_alias)),
+                Field::ExtraParams => {
+                    // Empty and absent mean the same here: a form has no other way to say null.
+                    let text = self.extra_params.text().filter(|text| !text.is_empty())?;
+                    Content::TextOrJson(Cow::Borrowed(text))
+                }
+                Field::Nonce | Field::Signature | Field::Timestamp => return None,
+            })
+        };
+        let others = self.others.iter();
+        let others = others.map(|(name, text)| (Cow::Borrowed(&**name), Cow::Borrowed(&**text)));
+        DeliveryKey::of(1024, content, others)
     }
 }
 

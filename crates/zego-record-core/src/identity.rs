@@ -1,14 +1,16 @@
 //! Which callbacks are the same delivery.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::Write as _;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::field::Field;
 use crate::time::UnixSeconds;
-use crate::wire::{Document, canonical};
+use crate::wire::{Document, write_canonical};
 
 /// What makes two callbacks the same delivery: SHA-256 over all that they say.
 ///
@@ -36,43 +38,42 @@ impl DeliveryKey {
 
     /// The key of all that a body says, except what belongs to the signature.
     pub(crate) fn of_document(document: &Document<'_>) -> Self {
-        let documented: Vec<_> = HASHED
-            .into_iter()
-            .filter_map(|field| Some((field, document.get(field)?)))
-            .filter(|(_, text)| !text.is_empty())
-            .collect();
-        let others: Vec<_> = document.others().collect();
-        let documented = documented
-            .iter()
-            .map(|(field, text)| (field.name(), Content::of_field(*field, text)));
-        let others = others
-            .iter()
-            .map(|(name, text)| (&**name, Content::of(text)));
-        Self::of(documented.chain(others).collect())
+        let content = |field| {
+            let text = document.get(field).filter(|text| !text.is_empty())?;
+            Some(Content::of_field(field, text))
+        };
+        Self::of(document.len(), content, document.others())
     }
 
-    /// Hashes fields, given by name and text; their order does not matter, except among fields of the
-    /// same name.
-    pub(crate) fn of(mut fields: Vec<(&str, Content<'_>)>) -> Self {
-        fields.sort_by_key(|(name, _)| *name);
-        // Hashed at once, which costs less than piece by piece.
-        let mut hashed = Vec::with_capacity(1024);
-        hashed.extend_from_slice(b"zego-record delivery 1\n");
-        for (name, content) in fields {
-            let (kind, text) = match &content {
-                Content::Text(text) => (b't', *text),
-                Content::Number(digits) => (b't', digits.as_str()),
-                Content::Json(json) => (b'j', json.as_str()),
-            };
-            push_with_length(&mut hashed, name);
-            hashed.push(kind);
-            push_with_length(&mut hashed, text);
+    /// Hashes the content of the documented fields, and the other fields by name and text. Their order
+    /// does not matter, except among fields of the same name. `length` is about how long all is.
+    ///
+    /// The bytes that are hashed here never change: databases hold keys that were made from them.
+    pub(crate) fn of<'a>(
+        length: usize,
+        content: impl Fn(Field) -> Option<Content<'a>>,
+        others: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    ) -> Self {
+        let mut others: Vec<_> = others.collect();
+        others.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut others = others.into_iter().peekable();
+        let mut hashed = Hashed::with_capacity(length);
+        for field in HASHED {
+            while let Some((name, text)) = others.next_if(|(name, _)| **name < *field.name()) {
+                hashed.push(&name, &Content::TextOrJson(text));
+            }
+            if let Some(content) = content(field) {
+                hashed.push(field.name(), &content);
+            }
         }
-        Self(Sha256::digest(&hashed).into())
+        for (name, text) in others {
+            hashed.push(&name, &Content::TextOrJson(text));
+        }
+        Self(Sha256::digest(&hashed.0).into())
     }
 }
 
-/// The documented fields that are part of the content.
+/// The documented fields that are part of the content, sorted by name.
 const HASHED: [Field; 7] = [
     Field::Appid,
     Field::BeginTime,
@@ -83,33 +84,74 @@ const HASHED: [Field; 7] = [
     Field::StreamAlias,
 ];
 
-/// The content of a field: a text, or a JSON array or object in its canonical form. An object and the
-/// string that holds the same object are the same content, as they are for `extra_params`.
+/// The content of a field.
 pub(crate) enum Content<'a> {
-    Text(&'a str),
-    Number(String),
-    Json(String),
+    Text(Cow<'a, str>),
+    Time(UnixSeconds),
+    /// Where the text is a JSON array or object, its canonical form counts. An object and the string that
+    /// holds the same object are the same content, as they are for `extra_params`.
+    TextOrJson(Cow<'a, str>),
 }
 
 impl<'a> Content<'a> {
     /// The content of a documented field. A time is the same however its digits are written.
-    pub(crate) fn of_field(field: Field, text: &'a str) -> Self {
+    fn of_field(field: Field, text: Cow<'a, str>) -> Self {
         match field {
-            Field::BeginTime | Field::EndTime => UnixSeconds::parse(text)
-                .map_or(Self::Text(text), |time| Self::Number(time.to_string())),
-            Field::ExtraParams => Self::of(text),
+            Field::BeginTime | Field::EndTime => Self::of_time(text),
+            Field::ExtraParams => Self::TextOrJson(text),
             _ => Self::Text(text),
         }
     }
 
-    pub(crate) fn of(text: &'a str) -> Self {
-        canonical(text).map_or(Self::Text(text), Self::Json)
+    fn of_time(text: Cow<'a, str>) -> Self {
+        // Nearly all times are ten digits, which are not read to be written as they are.
+        let is_usual = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_usual && !text.starts_with('0') {
+            return Self::Text(text);
+        }
+        match UnixSeconds::parse(&text) {
+            Some(time) => Self::Time(time),
+            None => Self::Text(text),
+        }
     }
 }
 
-fn push_with_length(hashed: &mut Vec<u8>, text: &str) {
-    hashed.extend_from_slice(&(text.len() as u64).to_be_bytes());
-    hashed.extend_from_slice(text.as_bytes());
+/// All that is hashed. It is hashed at once, which costs less than piece by piece.
+struct Hashed(Vec<u8>);
+
+impl Hashed {
+    fn with_capacity(length: usize) -> Self {
+        let mut hashed = Vec::with_capacity(length.saturating_add(256));
+        hashed.extend_from_slice(b"zego-record delivery 1\n");
+        Self(hashed)
+    }
+
+    /// The name, `t` or `j`, and the content; name and content with their lengths before them.
+    fn push(&mut self, name: &str, content: &Content<'_>) {
+        self.with_length(|hashed| hashed.extend_from_slice(name.as_bytes()));
+        let kind = self.0.len();
+        self.0.push(b't');
+        self.with_length(|hashed| match content {
+            Content::Text(text) => hashed.extend_from_slice(text.as_bytes()),
+            // Writing to a vector does not fail.
+            Content::Time(time) => drop(write!(hashed, "{time}")),
+            Content::TextOrJson(text) => {
+                if write_canonical(text, hashed) {
+                    hashed[kind] = b'j';
+                } else {
+                    hashed.extend_from_slice(text.as_bytes());
+                }
+            }
+        });
+    }
+
+    fn with_length(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.0.len();
+        self.0.extend_from_slice(&[0; 8]);
+        write(&mut self.0);
+        let length = (self.0.len() - start - 8) as u64;
+        self.0[start..start + 8].copy_from_slice(&length.to_be_bytes());
+    }
 }
 
 /// Of the first eight bytes, which are a hash already; a hasher with a random key makes them safe from

@@ -1,81 +1,405 @@
 //! One text for all ways to write the same JSON.
+//!
+//! A value is read once into a list of nodes, in the order in which they stand, and written from there.
+//! Nothing is read twice, however deep it is nested: whoever has one signed request can send any body.
 
-use super::json::{MAX_DEPTH, is_deeper_than};
-use super::scan::{Quoted, Value, read_array, read_object};
-use crate::rejection::Malformed;
+use std::cmp::Ordering;
 
-/// An array or object without white space, members sorted by name, strings escaped in one way. Numbers
-/// stay as they are. `None` if the text is neither, or nested too deeply.
-pub(crate) fn canonical(text: &str) -> Option<String> {
-    let text = text.trim_matches(super::json::WHITE_SPACE);
-    if !text.starts_with(['{', '[']) || is_deeper_than(text, MAX_DEPTH) {
-        return None;
+use super::escape;
+use super::nested::{MAX_DEPTH, Token};
+use super::scan::{Quoted, Scanner};
+use super::text::Span;
+
+/// Writes an array or object without white space, members sorted by name, strings escaped in one way.
+/// Numbers stay as they are. Writes nothing, and returns false, if the text is neither, or is nested too
+/// deeply.
+pub(crate) fn write_canonical(text: &str, out: &mut Vec<u8>) -> bool {
+    if !text
+        .trim_start_matches(super::json::WHITE_SPACE)
+        .starts_with(['{', '['])
+    {
+        return false;
     }
-    let mut canonical = String::with_capacity(text.len());
-    write_container(text, &mut canonical).ok()?;
-    Some(canonical)
+    let Some(nodes) = Nodes::read(text) else {
+        return false;
+    };
+    let mut writer = Writer {
+        nodes: &nodes,
+        out,
+        members: Vec::new(),
+        decoded: String::new(),
+    };
+    writer.write(0);
+    true
 }
 
-fn write_container(json: &str, out: &mut String) -> Result<(), Malformed> {
-    if json.starts_with('{') {
-        return write_object(json, out);
-    }
-    out.push('[');
-    let mut separator = "";
-    read_array(json, |element| {
-        out.push_str(std::mem::replace(&mut separator, ","));
-        write(element, json, out)
-    })?;
-    out.push(']');
-    Ok(())
+struct Nodes<'a> {
+    text: &'a str,
+    /// The names that have escapes, decoded and one after the other: they are compared often.
+    names: String,
+    all: Vec<Node>,
 }
 
-fn write_object(json: &str, out: &mut String) -> Result<(), Malformed> {
-    let mut members = Vec::new();
-    read_object(json, |name, value| {
-        members.push((name.decode(json), name, value));
-        Ok(())
-    })?;
-    // Stable: members of the same name keep their order, which may mean something.
-    members.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-    out.push('{');
-    for (index, (_, name, value)) in members.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+/// A value, and its name if it is a member of an object.
+#[derive(Clone, Copy)]
+struct Node {
+    kind: Kind,
+    name: Name,
+    /// Where it stands, of a string with escapes only the inside.
+    at: Range,
+    /// The index after its last descendant.
+    next: u32,
+}
+
+/// As a [`Span`], in half the space. Longer texts than that are not read.
+#[derive(Clone, Copy, Default)]
+struct Range {
+    start: u32,
+    end: u32,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Array,
+    Object,
+    /// Written as it stands: what came without escapes needs none.
+    Plain,
+    /// A member that is written as it stands, with its name.
+    PlainMember,
+    /// A string with escapes.
+    Escaped,
+}
+
+#[derive(Clone, Copy)]
+enum Name {
+    None,
+    /// In the text.
+    Plain(Range),
+    /// In the names that have escapes.
+    Decoded(Range),
+}
+
+impl<'a> Nodes<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        u32::try_from(text.len()).ok()?;
+        let mut nodes = Self {
+            text,
+            names: String::new(),
+            all: Vec::with_capacity(4 + text.len() / 16),
+        };
+        let mut name = Name::None;
+        // The innermost array or object that is open. Until it is closed, its `next` is the one around it.
+        let mut open = 0;
+        let mut scanner = Scanner::new(text);
+        let walked = scanner.walk(MAX_DEPTH, |token| match token {
+            Token::OpenObject => open = nodes.open(Kind::Object, &mut name, open),
+            Token::OpenArray => open = nodes.open(Kind::Array, &mut name, open),
+            Token::Close => open = nodes.close(open),
+            Token::Name(quoted) => name = nodes.name(quoted),
+            Token::String(quoted) if quoted.has_escapes => {
+                nodes.push(Kind::Escaped, &mut name, quoted.inside.into());
+            }
+            Token::String(quoted) => nodes.push_plain(&mut name, quoted.with_quotes().into()),
+            Token::Plain(span) => nodes.push_plain(&mut name, span.into()),
+        });
+        (walked.is_ok() && scanner.is_at_end()).then_some(nodes)
+    }
+
+    /// Appends an array or object, and returns its index.
+    fn open(&mut self, kind: Kind, name: &mut Name, around: u32) -> u32 {
+        let own = index(self.all.len());
+        self.push(kind, name, Range::default());
+        if let Some(node) = self.all.last_mut() {
+            node.next = around;
         }
-        write_string(name, json, out);
-        out.push(':');
-        write(value, json, out)?;
+        own
     }
-    out.push('}');
-    Ok(())
+
+    /// Ends an array or object, and returns the index of the one around it.
+    fn close(&mut self, at: u32) -> u32 {
+        let next = index(self.all.len());
+        let node = self.all.get_mut(at as usize);
+        node.map_or(0, |node| std::mem::replace(&mut node.next, next))
+    }
+
+    /// Appends what is written as it stands. Elements of an array with nothing but a comma between them
+    /// become one piece, and so do a name and its value with nothing but a colon between them.
+    fn push_plain(&mut self, name: &mut Name, at: Range) {
+        match (self.all.last_mut(), *name) {
+            (Some(last), Name::None) if last.is_plain_element() && last.at.end + 1 == at.start => {
+                last.at.end = at.end;
+            }
+            (_, Name::Plain(own)) if own.end + 2 == at.start => {
+                let start = own.start - 1;
+                let end = at.end;
+                self.push(Kind::PlainMember, name, Range { start, end });
+            }
+            _ => self.push(Kind::Plain, name, at),
+        }
+    }
+
+    fn push(&mut self, kind: Kind, name: &mut Name, at: Range) {
+        let next = index(self.all.len() + 1);
+        let name = std::mem::replace(name, Name::None);
+        self.all.push(Node {
+            kind,
+            name,
+            at,
+            next,
+        });
+    }
+
+    fn name(&mut self, quoted: Quoted) -> Name {
+        if !quoted.has_escapes {
+            return Name::Plain(quoted.inside.into());
+        }
+        let start = index(self.names.len());
+        escape::decode_into(quoted.inside.of(self.text), &mut self.names);
+        let end = index(self.names.len());
+        Name::Decoded(Range { start, end })
+    }
+
+    fn name_of(&self, at: u32) -> &str {
+        match self.get(at).map(|node| node.name) {
+            Some(Name::Plain(range)) => range.of(self.text),
+            Some(Name::Decoded(range)) => range.of(&self.names),
+            Some(Name::None) | None => "",
+        }
+    }
+
+    fn children(&self, at: u32) -> impl Iterator<Item = u32> + '_ {
+        let end = self.get(at).map_or(0, |node| node.next);
+        let next = move |at: &u32| self.get(*at).map(|node| node.next);
+        std::iter::successors(Some(at + 1), next).take_while(move |child| *child < end)
+    }
+
+    fn get(&self, at: u32) -> Option<&Node> {
+        self.all.get(at as usize)
+    }
 }
 
-fn write(value: Value, json: &str, out: &mut String) -> Result<(), Malformed> {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(span) | Value::Number(span) => out.push_str(span.of(json)),
-        Value::String(string) => write_string(string, json, out),
-        Value::Container(span) => write_container(span.of(json), out)?,
+impl Node {
+    fn is_plain_element(&self) -> bool {
+        matches!((self.kind, self.name), (Kind::Plain, Name::None))
     }
-    Ok(())
 }
 
-fn write_string(string: Quoted, json: &str, out: &mut String) {
-    let text = string.decode(json);
-    if string.has_escapes {
-        out.push_str(&serde_json::Value::from(text).to_string());
-    } else {
-        // What came without escapes needs none.
-        out.push('"');
-        out.push_str(&text);
-        out.push('"');
+struct Writer<'a> {
+    nodes: &'a Nodes<'a>,
+    out: &'a mut Vec<u8>,
+    /// The members of the objects that are being written.
+    members: Vec<Member>,
+    decoded: String,
+}
+
+impl Writer<'_> {
+    /// Writes a node and all below it. This recurses, as deep as was read.
+    fn write(&mut self, at: u32) {
+        let Some(node) = self.nodes.get(at) else {
+            return;
+        };
+        match node.kind {
+            Kind::Plain | Kind::PlainMember => self.push(node.at.of(self.nodes.text)),
+            Kind::Escaped => {
+                self.decoded.clear();
+                escape::decode_into(node.at.of(self.nodes.text), &mut self.decoded);
+                push_escaped(&self.decoded, self.out);
+            }
+            Kind::Array => {
+                self.out.push(b'[');
+                let mut separator = "";
+                for element in self.nodes.children(at) {
+                    self.push(std::mem::replace(&mut separator, ","));
+                    self.write(element);
+                }
+                self.out.push(b']');
+            }
+            Kind::Object => self.write_object(at),
+        }
     }
+
+    fn write_object(&mut self, at: u32) {
+        let nodes = self.nodes;
+        self.out.push(b'{');
+        let mut separator = "";
+        if nodes
+            .children(at)
+            .is_sorted_by_key(|member| nodes.name_of(member))
+        {
+            for member in nodes.children(at) {
+                self.push(std::mem::replace(&mut separator, ","));
+                self.write_member(member);
+            }
+        } else {
+            let start = self.members.len();
+            let members = nodes.children(at).map(|at| Member::new(nodes, at));
+            self.members.extend(members);
+            // Stable: members of the same name keep their order, which may mean something.
+            self.members[start..].sort_by(|a, b| a.cmp(b, nodes));
+            for index in start..self.members.len() {
+                let member = self.members[index].at;
+                self.push(std::mem::replace(&mut separator, ","));
+                self.write_member(member);
+            }
+            self.members.truncate(start);
+        }
+        self.out.push(b'}');
+    }
+
+    fn write_member(&mut self, at: u32) {
+        let Some(node) = self.nodes.get(at) else {
+            return;
+        };
+        match (node.kind, node.name) {
+            (Kind::PlainMember, _) | (_, Name::None) => {}
+            (_, Name::Plain(name)) => {
+                self.out.push(b'"');
+                self.push(name.of(self.nodes.text));
+                self.out.extend_from_slice(b"\":");
+            }
+            (_, Name::Decoded(name)) => {
+                push_escaped(name.of(&self.nodes.names), self.out);
+                self.out.push(b':');
+            }
+        }
+        self.write(at);
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl Range {
+    fn of(self, text: &str) -> &str {
+        let span = Span {
+            start: self.start as usize,
+            end: self.end as usize,
+        };
+        span.of(text)
+    }
+}
+
+impl Range {
+    fn length(self) -> u32 {
+        self.end - self.start
+    }
+}
+
+impl From<Span> for Range {
+    fn from(span: Span) -> Self {
+        Self {
+            start: index(span.start),
+            end: index(span.end),
+        }
+    }
+}
+
+/// A place in a text, which is short enough for it.
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// A member in the order of names. Most names differ in their first bytes or in their length, and these
+/// are quickly compared.
+#[derive(Clone, Copy)]
+struct Member {
+    first: u64,
+    name: Range,
+    is_decoded: bool,
+    at: u32,
+}
+
+impl Member {
+    const FIRST: u32 = u64::BITS / 8;
+
+    fn new(nodes: &Nodes<'_>, at: u32) -> Self {
+        let (name, is_decoded) = match nodes.get(at).map(|node| node.name) {
+            Some(Name::Plain(name)) => (name, false),
+            Some(Name::Decoded(name)) => (name, true),
+            Some(Name::None) | None => (Range::default(), false),
+        };
+        let mut member = Self {
+            first: 0,
+            name,
+            is_decoded,
+            at,
+        };
+        let mut first = [0; Self::FIRST as usize];
+        for (first, byte) in first.iter_mut().zip(member.name(nodes)) {
+            *first = *byte;
+        }
+        member.first = u64::from_be_bytes(first);
+        member
+    }
+
+    fn name<'a>(&self, nodes: &'a Nodes<'_>) -> &'a [u8] {
+        let text = if self.is_decoded {
+            &nodes.names
+        } else {
+            nodes.text
+        };
+        let range = self.name.start as usize..self.name.end as usize;
+        text.as_bytes().get(range).unwrap_or_default()
+    }
+
+    fn cmp(&self, other: &Self, nodes: &Nodes<'_>) -> Ordering {
+        self.first.cmp(&other.first).then_with(|| {
+            let (length, other_length) = (self.name.length(), other.name.length());
+            if length.min(other_length) <= Self::FIRST {
+                // Equal so far, and one of them has ended.
+                length.cmp(&other_length)
+            } else {
+                self.name(nodes).cmp(other.name(nodes))
+            }
+        })
+    }
+}
+
+/// As `serde_json` does, in place of which this stands because the bytes never may change, and because
+/// it costs half as much for a short text.
+fn push_escaped(text: &str, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for byte in text.bytes() {
+        let escape = match byte {
+            b'"' | b'\\' => byte,
+            0x08 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            0x0c => b'f',
+            b'\r' => b'r',
+            0..=0x1f => {
+                let digits = [
+                    DIGITS[usize::from(byte >> 4)],
+                    DIGITS[usize::from(byte & 15)],
+                ];
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&digits);
+                continue;
+            }
+            _ => {
+                out.push(byte);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', escape]);
+    }
+    out.push(b'"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn canonical(text: &str) -> Option<String> {
+        let mut out = b"before ".to_vec();
+        let written = write_canonical(text, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        let after = out.strip_prefix("before ").unwrap();
+        assert!(written || after.is_empty(), "{text}");
+        written.then(|| after.to_owned())
+    }
 
     #[test]
     fn canonical_text_is_the_same_for_the_same_content() {
@@ -95,15 +419,82 @@ mod tests {
             "{",
             "{}x",
             "{} {}",
+            "[1,]",
+            "[,1]",
+            "{,}",
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            "[}",
+            r#"{"a":[1}]"#,
             r#"{"a":"\ud800"}"#,
         ] {
             assert_eq!(canonical(text), None, "{text}");
         }
-        assert_eq!(canonical(&"[".repeat(60_000)), None);
-        assert_eq!(
-            canonical(&format!("{}{}", "[".repeat(129), "]".repeat(129))),
-            None
-        );
-        assert!(canonical(&format!("{}{}", "[".repeat(128), "]".repeat(128))).is_some());
+    }
+
+    #[test]
+    fn strings_are_escaped_as_serde_json_does() {
+        for character in (0..0x250).filter_map(char::from_u32) {
+            let mut ours = Vec::new();
+            push_escaped(&format!("a{character}b"), &mut ours);
+            let usual = serde_json::to_vec(&format!("a{character}b")).unwrap();
+            assert_eq!(ours, usual, "{character:?}");
+        }
+    }
+
+    #[test]
+    fn elements_without_white_space_are_one_piece() {
+        for (text, nodes) in [
+            ("[1,\"a\",null]", 2),
+            ("[1, 2,3]", 3),
+            ("[1,[2,3],4]", 5),
+            ("[\"\\n\",1,2,\"\\n\",3]", 5),
+            ("{\"a\":1,\"b\":2}", 3),
+            ("[{\"a\":1},2]", 4),
+        ] {
+            assert_eq!(Nodes::read(text).unwrap().all.len(), nodes, "{text}");
+            let compact: String = text.split(' ').collect();
+            assert_eq!(canonical(text), Some(compact));
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_128_levels() {
+        let nested = |open: &str, close: &str, levels| {
+            canonical(&format!("{}{}", open.repeat(levels), close.repeat(levels)))
+        };
+        assert_eq!(nested("[", "]", 129), None);
+        assert_eq!(nested("[", "", 60_000), None);
+        let deepest = "[".repeat(128) + &"]".repeat(128);
+        assert_eq!(nested("[", "]", 128), Some(deepest));
+        assert!(nested(r#"{"b":1,"a":["#, "]}", 64).is_some());
+        assert_eq!(nested(r#"{"b":1,"a":["#, "]}", 65), None);
+    }
+
+    #[test]
+    fn members_are_sorted_by_their_bytes_and_equal_names_keep_their_order() {
+        for (text, expected) in [
+            (r#"{"b":1,"a":2}"#, r#"{"a":2,"b":1}"#),
+            (r#"{"a\u0000":1,"a":2}"#, r#"{"a":2,"a\u0000":1}"#),
+            (r#"{"é":1,"z":2,"Z":3}"#, r#"{"Z":3,"z":2,"é":1}"#),
+            (
+                r#"{"0123456789abcdefb":1,"0123456789abcdefa":2,"0123456789abcdef":3,"0123456789abcde":4}"#,
+                r#"{"0123456789abcde":4,"0123456789abcdef":3,"0123456789abcdefa":2,"0123456789abcdefb":1}"#,
+            ),
+            (
+                r#"{"0123456789abcdef\u0000":1,"0123456789abcde\u0000":2,"0123456789abcdef":3,"0123456789abcde":4}"#,
+                r#"{"0123456789abcde":4,"0123456789abcde\u0000":2,"0123456789abcdef":3,"0123456789abcdef\u0000":1}"#,
+            ),
+            (
+                r#"{"a":3,"b":1,"a":2,"\u0061":1}"#,
+                r#"{"a":3,"a":2,"a":1,"b":1}"#,
+            ),
+            (
+                r#"{"x":{"b":[{"d":1,"c":2}],"a":1},"":0}"#,
+                r#"{"":0,"x":{"a":1,"b":[{"c":2,"d":1}]}}"#,
+            ),
+        ] {
+            assert_eq!(canonical(text).as_deref(), Some(expected), "{text}");
+        }
     }
 }

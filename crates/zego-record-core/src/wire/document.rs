@@ -25,6 +25,11 @@ impl Document<'_> {
         self.form
     }
 
+    /// How long it is, decoded as a whole.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The text of a field that takes part in the signature, or says which secret it is to be checked
     /// with.
     pub(crate) fn signed(&self, field: Field) -> Option<&str> {

@@ -1,23 +1,16 @@
 //! JSON bodies.
 
 use super::document::Fields;
+use super::has_control_character;
 use super::scan::{Value, read_object};
 use super::text::{Span, Text};
-use super::{escape, has_control_character};
 use crate::field::Field;
 use crate::rejection::Malformed;
-
-/// Arrays and objects may be nested this deep, the document itself being the first level. It bounds
-/// the recursion of [`canonical`](super::canonical()); reading itself does not recurse.
-pub(super) const MAX_DEPTH: usize = 128;
 
 pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 pub(super) fn read(document: &str, fields: &mut Fields) -> Result<(), Malformed> {
     read_object(document, |name, value| {
-        if let Value::Container(json) = value {
-            check_container(json.of(document))?;
-        }
         let field = Field::from_name(&name.decode(document));
         let (text, has_control) = match (value, field) {
             (Value::Null, _) => (None, false),
@@ -40,37 +33,6 @@ pub(super) fn read(document: &str, fields: &mut Fields) -> Result<(), Malformed>
             (None, None) => Ok(()),
         }
     })
-}
-
-fn check_container(json: &str) -> Result<(), Malformed> {
-    if is_deeper_than(json, MAX_DEPTH - 1) {
-        return Err(Malformed::TooDeep);
-    }
-    // serde_json passes over half a surrogate pair in what it only checks.
-    escape::check(json)
-}
-
-/// Whether `json`, which is valid, consists of more levels of arrays and objects. None has more than
-/// opening brackets, and those are quickly counted.
-pub(super) fn is_deeper_than(json: &str, most: usize) -> bool {
-    let is_opening = |byte: &u8| matches!(byte, b'{' | b'[');
-    let openings = json.bytes().filter(is_opening).count();
-    openings > most && depth(json) > most
-}
-
-fn depth(json: &str) -> usize {
-    let (mut level, mut deepest) = (0_usize, 0);
-    for (character, _) in characters(json).filter(|(_, in_string)| !in_string) {
-        match character {
-            '{' | '[' => {
-                level += 1;
-                deepest = deepest.max(level);
-            }
-            '}' | ']' => level = level.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// An object given where a string is documented is read as if it had been that string; its line

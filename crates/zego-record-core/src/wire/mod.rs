@@ -9,13 +9,14 @@ mod escape;
 mod find;
 mod form;
 mod json;
+mod nested;
 mod percent;
 mod scan;
 mod text;
 
 use std::borrow::Cow;
 
-pub(crate) use canonical::canonical;
+pub(crate) use canonical::write_canonical;
 pub(crate) use document::Document;
 use document::Fields;
 pub(crate) use scan::{Value, read_object};
