@@ -85,15 +85,6 @@ fn any_other_content_has_another_key() {
 }
 
 #[test]
-fn the_key_is_fixed_since_stores_keep_it() {
-    let key = with(r#""replay_url":"u""#).delivery_key();
-    assert_eq!(
-        key.to_string(),
-        "f6fde4c36dc99ef0d7c336e09378f362bd741c9c57711a49ea2ed1e9f130ff3e"
-    );
-}
-
-#[test]
 fn files_that_share_a_task_are_different_events() {
     for (extra_params, expected) in [
         (

@@ -1,9 +1,12 @@
 //! The crate and the second implementation come to the same verdict, and read the same.
 
-use zego_record_core::{OtherEvent, RecordCallback, UnixSeconds, Vendor, Verified};
+use zego_record_core::{
+    OtherEvent, RecordCallback, Rejection, UnixSeconds, Unverified, Vendor, Verified,
+};
 
+use crate::reference::delivery_key::delivery_key;
 use crate::reference::json::{self, Json};
-use crate::reference::verdict::{Config, Event, Member, Record, judge};
+use crate::reference::verdict::{Config, Event, Member, Record, authenticate, check_content};
 use crate::world::{BOUND_APPID, BOUND_SECRET, NOW, SECRET, TOLERANCE, verifier, with_signature};
 
 const CONFIG: Config<'_> = Config {
@@ -19,10 +22,34 @@ pub fn check(body: &[u8]) {
 }
 
 fn compare(body: &[u8]) {
-    let ours = verifier().verify(body, UnixSeconds::new(NOW));
-    let theirs = judge(body, NOW, CONFIG);
+    let ours = Unverified::read(body)
+        .and_then(|unverified| verifier().authenticate(unverified, UnixSeconds::new(NOW)));
+    match (ours, authenticate(body, NOW, CONFIG)) {
+        (Ok(ours), Ok(theirs)) => {
+            let key = delivery_key(&theirs.known, &theirs.others);
+            assert_eq!(ours.delivery_key().to_string(), key);
+            compare_content(verifier().check_content(ours), check_content(theirs), &key);
+            compare_content(
+                verifier().verify(body, UnixSeconds::new(NOW)),
+                authenticate(body, NOW, CONFIG).and_then(check_content),
+                &key,
+            );
+        }
+        (Err(ours), Err(theirs)) => assert_eq!(ours.verdict().code(), theirs, "{ours}"),
+        (ours, theirs) => panic!("the crate: {ours:?}\nthe reference: {theirs:?}"),
+    }
+}
+
+fn compare_content(
+    ours: Result<Verified, Rejection>,
+    theirs: Result<Event, &'static str>,
+    key: &str,
+) {
     match (ours, theirs) {
-        (Ok(Verified::Record(ours)), Ok(Event::Record(theirs))) => compare_records(&ours, &theirs),
+        (Ok(Verified::Record(ours)), Ok(Event::Record(theirs))) => {
+            assert_eq!(ours.delivery_key().to_string(), key);
+            compare_records(&ours, &theirs);
+        }
         (Ok(Verified::Other(ours)), Ok(Event::Other(name, known, others))) => {
             assert_eq!(ours.name(), name);
             let known = known.into_iter().filter(|(name, _)| {

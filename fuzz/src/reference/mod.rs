@@ -4,6 +4,7 @@
 //! has its own SHA-1. It shares no code with `zego-record-core`, so that the two are wrong together
 //! only where the rules were misunderstood twice.
 
+pub mod delivery_key;
 pub mod extra_params;
 pub mod form;
 pub mod json;

@@ -112,8 +112,22 @@ pub fn members(body: &[u8]) -> Option<Vec<Member>> {
     }
 }
 
-/// The verdict: an event, or the code of the first row that rejects the body.
-pub fn judge(body: &[u8], now: i64, config: Config<'_>) -> Result<Event, &'static str> {
+/// A body that is signed and fresh, whatever it says. A receiver binds its signature to all that it says
+/// before anything of that is judged.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// The documented fields that came, by name, as texts.
+    pub known: HashMap<&'static str, String>,
+    /// The fields that are not documented.
+    pub others: Vec<Member>,
+}
+
+/// Whether the body is signed and fresh, or the code of the first row that rejects it.
+pub fn authenticate(
+    body: &[u8],
+    now: i64,
+    config: Config<'_>,
+) -> Result<Authenticated, &'static str> {
     let (known, others) = members(body).and_then(sort_out).ok_or("malformed")?;
     let text = |name| known.get(name).filter(|text| !text.is_empty());
 
@@ -154,8 +168,14 @@ pub fn judge(body: &[u8], now: i64, config: Config<'_>) -> Result<Event, &'stati
     if -age > i128::from(config.tolerance) {
         return Err("future");
     }
-    match text("event").map(String::as_str) {
-        None => Err("invalid"),
+    Ok(Authenticated { known, others })
+}
+
+/// What an authenticated body is about, or the code of the row that rejects it.
+pub fn check_content(authenticated: Authenticated) -> Result<Event, &'static str> {
+    let Authenticated { known, others } = authenticated;
+    match known.get("event").map(String::as_str) {
+        None | Some("") => Err("invalid"),
         Some("record") => record(known, others)
             .map(Box::new)
             .map(Event::Record)

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use zego_record_core::{RecordCallback, Verdict};
 
 use crate::support::{
-    Fields, Value, bodies, config, content, form, json, known_text, number, quote, read, rejected,
-    unknown,
+    Fields, Value, bodies, config, content, form, json, key_of_body, known_text, number, quote,
+    read, rejected, unknown,
 };
 
 proptest! {
@@ -18,6 +18,14 @@ proptest! {
             prop_assert_eq!(other.delivery_key(), first.delivery_key());
             prop_assert_eq!(other.event_id(), first.event_id());
             prop_assert_eq!(printed(&other), printed(&first));
+        }
+    }
+
+    #[test]
+    fn a_body_and_its_callback_have_one_key(content in content()) {
+        for body in bodies(&content) {
+            // The callback's is computed from what it has kept, the other from where it stands.
+            prop_assert_eq!(key_of_body(&body), read(&body).delivery_key(), "{}", body);
         }
     }
 

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use zego_record_core::{
-    CallbackSecret, RecordCallback, Rejection, UnixSeconds, Verdict, Verified, Verifier, sign,
+    CallbackSecret, DeliveryKey, RecordCallback, Rejection, UnixSeconds, Unverified, Verdict,
+    Verified, Verifier, sign,
 };
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -86,6 +87,13 @@ pub(crate) fn body_with(timestamp: &str, nonce: &str, signature: &str) -> String
 pub(crate) fn read(body: &str) -> RecordCallback {
     let callback = record(&verifier(SECRET), body, NOW);
     callback.unwrap_or_else(|rejection| panic!("{rejection}: {body}"))
+}
+
+/// The key of a body that is signed and fresh, before its content is checked.
+pub(crate) fn key_of_body(body: &str) -> DeliveryKey {
+    let unverified = Unverified::read(body.as_bytes()).unwrap();
+    let authenticated = verifier(SECRET).authenticate(unverified, UnixSeconds::new(NOW));
+    authenticated.unwrap().delivery_key()
 }
 
 /// The verdict on a body that must be rejected.
