@@ -123,27 +123,54 @@ impl RecordCallback {
         self.0.origin.secret_index
     }
 
-    /// What identifies the recorded file, for people and for a unique column in a database: the AppID
-    /// with Tencent's FileID, with Huawei's ObsObject, or with the playback URL and, from Wangsu, the
-    /// PersistentId. Never TaskId or PersistentId alone, since several files share them.
+    /// The recorded file, for logs and for people: the AppID with Tencent's FileID, with Huawei's
+    /// ObsObject, with Wangsu's PersistentId and the playback URL, or with the playback URL alone.
+    ///
+    /// | | |
+    /// |---|---|
+    /// | Tencent | `1:file:5285890813218549789` |
+    /// | Huawei | `1:object:record/app/x/1.mp4` |
+    /// | Wangsu | `1:persistent:app-x--20230728181527.mp4:https://vod.example.com/1.mp4` |
+    /// | otherwise | `1:url:https://vod.example.com/1.mp4` |
+    ///
+    /// TaskId and PersistentId alone identify nothing, since several files share them. In every part but
+    /// the last, `:` is written as `%3A` and `%` as `%25`, so two different files never have one event id.
+    ///
+    /// This is not an idempotency key. ZEGOCLOUD's signature does not cover the body, so whoever has
+    /// captured one signed request can send a callback with an event id of their choice before the genuine
+    /// one arrives, and a database that ignores a second row of the same event id would drop the genuine
+    /// callback. For deduplication put the unique column on [`delivery_key`](Self::delivery_key), and keep
+    /// the event id beside it in a column that is not unique.
     pub fn event_id(&self) -> String {
-        let (appid, url) = (self.appid(), self.replay_url());
-        let (kind, file) = match self.extra_params().params() {
-            VendorParams::Tencent { file_id, .. } => ("file", file_id.as_deref()),
-            VendorParams::Huawei { obs_object, .. } => ("object", obs_object.as_deref()),
-            VendorParams::Wangsu { .. } | VendorParams::Unrecognised => ("", None),
-        };
-        match (file, self.extra_params().params()) {
-            (Some(file), _) if !file.is_empty() => [appid, kind, file].join(":"),
-            (_, VendorParams::Wangsu { persistent_id }) => {
-                [appid, "url", persistent_id, url].join(":")
+        let (appid, url) = (part(self.appid()), self.replay_url());
+        match self.extra_params().params() {
+            VendorParams::Tencent {
+                file_id: Some(file),
+                ..
+            } if !file.is_empty() => format!("{appid}:file:{file}"),
+            VendorParams::Huawei {
+                obs_object: Some(object),
+                ..
+            } if !object.is_empty() => format!("{appid}:object:{object}"),
+            VendorParams::Wangsu { persistent_id } => {
+                format!("{appid}:persistent:{}:{url}", part(persistent_id))
             }
-            _ => [appid, "url", url].join(":"),
+            VendorParams::Tencent { .. }
+            | VendorParams::Huawei { .. }
+            | VendorParams::Unrecognised => format!("{appid}:url:{url}"),
         }
     }
 
-    /// The delivery key, the idempotency key of this callback: equal for a retry, different for another
-    /// file. It is computed once, from all that the callback says.
+    /// The delivery key: the idempotency key of this callback. It is equal for a retry and different for
+    /// another file, or for the same file with other content.
+    ///
+    /// For deduplication in your own database, put a unique column on the delivery key alone, and write
+    /// the row in the transaction that does the work. If a second callback with the same
+    /// [`event_id`](Self::event_id) has another delivery key (the receiver then reports the delivery as
+    /// changed), keep both rows and have somebody look at them: either ZEGOCLOUD has corrected the
+    /// recording, or one of the two is forged, and nothing in the callback tells which.
+    ///
+    /// It is SHA-256 over everything that the callback says, computed once.
     pub fn delivery_key(&self) -> DeliveryKey {
         *self.0.key.get_or_init(|| self.0.delivery_key())
     }
@@ -302,6 +329,11 @@ impl Serialize for OtherEvent {
         event.serialize_field("fields", &self.fields)?;
         event.end()
     }
+}
+
+/// A part of an event id that another part follows.
+fn part(text: &str) -> String {
+    text.replace('%', "%25").replace(':', "%3A")
 }
 
 fn owned<'a>(fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Vec<(String, String)> {

@@ -12,11 +12,14 @@ use crate::field::Field;
 use crate::time::UnixSeconds;
 use crate::wire::{Document, write_canonical};
 
-/// What makes two callbacks the same delivery: SHA-256 over all that they say.
+/// The delivery key, the idempotency key of a callback: SHA-256 over everything that it says.
 ///
 /// It covers every field, unknown ones too, except timestamp, nonce and signature, which differ when
-/// a callback is signed anew for a retry. The same content as JSON, as a form or re-serialised has
-/// the same key. Callbacks for two files of one recording have different keys.
+/// a callback is signed anew for a retry. The same content as JSON, as a form or serialised in another
+/// way has the same key. Callbacks for two files of one recording have different keys.
+///
+/// The bytes that it hashes never change, so a key can be stored, and the unique column of a database
+/// belongs on it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeliveryKey([u8; 32]);
 

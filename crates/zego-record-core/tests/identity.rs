@@ -97,7 +97,9 @@ fn files_that_share_a_task_are_different_events() {
             r#"{\"ObsObject\":\"record/a.mp4\"}"#,
             "1:object:record/a.mp4",
         ),
-        (r#"{\"PersistentId\":\"p\"}"#, "1:url:p:u"),
+        (r#"{\"ObsObject\":\"\"}"#, "1:url:u"),
+        (r#"{\"PersistentId\":\"p\"}"#, "1:persistent:p:u"),
+        (r#"{\"PersistentId\":\"\"}"#, "1:persistent::u"),
         (r#"{\"Duration\":1}"#, "1:url:u"),
         ("extra_params", "1:url:u"),
     ] {
@@ -106,6 +108,53 @@ fn files_that_share_a_task_are_different_events() {
         ));
         assert_eq!(callback.event_id(), expected, "{extra_params}");
     }
+}
+
+#[test]
+fn two_files_never_have_one_event_id() {
+    let id = |appid: &str, url: &str, extra_params: &str| {
+        let fields = [
+            ("event", "record"),
+            ("appid", appid),
+            ("stream_alias", "a"),
+            ("replay_url", url),
+            ("begin_time", "1"),
+            ("end_time", "2"),
+            ("extra_params", extra_params),
+            ("timestamp", "1760001893"),
+            ("nonce", "456789"),
+        ];
+        let form = serde_urlencoded::to_string(fields).unwrap();
+        callback(&format!("{form}&signature=SIGNATURE")).event_id()
+    };
+    let persistent = |id: &str| format!(r#"{{"PersistentId":"{id}"}}"#);
+    let file = |id: &str| format!(r#"{{"FileID":"{id}"}}"#);
+    let object = |id: &str| format!(r#"{{"ObsObject":"{id}"}}"#);
+    let mut ids = vec![
+        id("1", "u", &persistent("p")),
+        id("1", "p:u", ""),
+        id("1", "u", &persistent("p:u")),
+        id("1", "u:u", &persistent("p")),
+        id("1", "u", &persistent("p%3Au")),
+        id("1", "u", &persistent("p%253Au")),
+        id("1", "persistent:p:u", ""),
+        id("1:url", "u", ""),
+        id("1", "url:u", ""),
+        id("1%3Aurl", "u", ""),
+        id("1", "u", &file("x:y")),
+        id("1", "u", &object("x:y")),
+        id("1", "file:x:y", ""),
+        id("1:file", "u", &file("x:y")),
+        id("1", "u", &file("file:x:y")),
+    ];
+    let expected = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), expected, "{ids:#?}");
+    assert_eq!(
+        id("1:%", "a:%", &persistent(":%")),
+        "1%3A%25:persistent:%3A%25:a:%"
+    );
 }
 
 #[test]

@@ -76,14 +76,22 @@ impl Record {
     /// What identifies the file.
     pub fn event_id(&self) -> Option<String> {
         let extra_params = self.extra_params.as_ref()?;
-        let (appid, url) = (self.text("appid"), self.text("replay_url"));
+        let escape = |part: &str| {
+            let escaped = part.chars().map(|character| match character {
+                ':' => "%3A".to_owned(),
+                '%' => "%25".to_owned(),
+                other => other.to_string(),
+            });
+            escaped.collect::<String>()
+        };
+        let (appid, url) = (escape(self.text("appid")), self.text("replay_url"));
         let file = extra_params.file_id.as_deref();
         Some(match (extra_params.vendor, file) {
             (Some("tencent"), Some(file)) if !file.is_empty() => format!("{appid}:file:{file}"),
             (Some("huawei"), Some(object)) if !object.is_empty() => {
                 format!("{appid}:object:{object}")
             }
-            (Some("wangsu"), Some(id)) => format!("{appid}:url:{id}:{url}"),
+            (Some("wangsu"), Some(id)) => format!("{appid}:persistent:{}:{url}", escape(id)),
             _ => format!("{appid}:url:{url}"),
         })
     }
