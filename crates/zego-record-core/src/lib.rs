@@ -1,7 +1,8 @@
 //! Reads and verifies the callbacks that ZEGOCLOUD sends when a stream was recorded on a CDN.
 //!
-//! Bytes go in, and either a [`RecordCallback`] or a [`Rejection`] comes out. There is no I/O, no
-//! runtime and no clock in here; the crates for axum, tower, actix-web and warp are built on it.
+//! Bytes go in, and either a [`RecordCallback`] or a [`Rejection`] comes out. There is no network, no
+//! async runtime and no clock in here, and nothing is read from outside but environment variables, by
+//! the functions that end in `from_env`. The crates for axum, tower, actix-web and warp are built on it.
 //!
 //! ```
 //! use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier, sign};

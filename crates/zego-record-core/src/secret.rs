@@ -11,7 +11,8 @@ use crate::config::{ConfigError, ConfigErrorKind};
 ///
 /// It is the CallbackSecret, not the ServerSecret and not the AppSign, although some of the English
 /// documentation says otherwise. Usually it is 32 hexadecimal digits, but any text without white
-/// space and control characters is taken.
+/// space, control characters and commas is accepted. A comma separates the secrets in an environment
+/// variable.
 ///
 /// The secret is wiped from memory when dropped, never printed, and cannot be compared with `==`.
 ///
@@ -31,7 +32,7 @@ impl CallbackSecret {
     ///
     /// # Errors
     ///
-    /// If it is empty, or holds white space or control characters anywhere.
+    /// If it is empty, or holds white space, control characters or a comma anywhere.
     pub fn new(secret: impl Into<String>) -> Result<Self, ConfigError> {
         let secret = Zeroizing::new(secret.into());
         match defect(&secret) {
@@ -43,34 +44,47 @@ impl CallbackSecret {
         }
     }
 
-    /// Takes a secret from the environment variable `variable`.
+    /// Takes the one secret that is in the environment variable `variable`.
+    ///
+    /// A variable holds one or more secrets, separated by commas. This is for a program that can use only
+    /// one; a receiver takes all of them, with [`list_from_env`](Self::list_from_env) or
+    /// [`VerifierBuilder::secrets_from_env`](crate::VerifierBuilder::secrets_from_env).
     ///
     /// # Errors
     ///
-    /// If the variable is not set or not Unicode, or if [`new`](Self::new) rejects its value.
+    /// If the variable is not set or not Unicode, if it holds more than one secret, or if
+    /// [`new`](Self::new) rejects its value.
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
         let value = read_variable(variable)?;
-        match defect(&value) {
-            None => Ok(Self(value)),
-            Some(defect) => Err(in_variable(variable, defect)),
+        if value.contains(',') {
+            return Err(in_variable(
+                variable,
+                "is a list, and one secret is needed here: use list_from_env or secrets_from_env to take all that are separated by commas",
+            ));
         }
+        Self::in_variable(variable, &value)
     }
 
-    /// Takes several secrets, separated by commas, from the environment variable `variable`: the
+    /// Takes one or more secrets, separated by commas, from the environment variable `variable`: the
     /// old one and the new one while a secret is being replaced.
     ///
     /// # Errors
     ///
-    /// As [`from_env`](Self::from_env), for each of the secrets.
+    /// If the variable is not set or not Unicode, or if [`new`](Self::new) rejects one of the secrets; an
+    /// empty one too, so a comma at the end is an error.
     pub fn list_from_env(variable: &str) -> Result<Vec<Self>, ConfigError> {
         let value = read_variable(variable)?;
         value
             .split(',')
-            .map(|part| match defect(part) {
-                None => Ok(Self(Zeroizing::new(part.to_owned()))),
-                Some(defect) => Err(in_variable(variable, defect)),
-            })
+            .map(|part| Self::in_variable(variable, part))
             .collect()
+    }
+
+    fn in_variable(variable: &str, secret: &str) -> Result<Self, ConfigError> {
+        match defect(secret) {
+            None => Ok(Self(Zeroizing::new(secret.to_owned()))),
+            Some(defect) => Err(in_variable(variable, defect)),
+        }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -114,6 +128,8 @@ fn defect(secret: &str) -> Option<&'static str> {
         Some("contains white space: copy it again from the ZEGOCLOUD console")
     } else if secret.contains(char::is_control) {
         Some("contains a control character: copy it again from the ZEGOCLOUD console")
+    } else if secret.contains(',') {
+        Some("contains a comma: if it is a list, add each secret by itself")
     } else {
         None
     }
@@ -132,6 +148,7 @@ mod tests {
             (" hunter2", "contains white space"),
             ("hunter\u{a0}2", "contains white space"),
             ("hunter\u{0}2", "contains a control character"),
+            ("hunter2,hunter3", "contains a comma"),
         ] {
             let error = CallbackSecret::new(secret).unwrap_err();
             assert_eq!(error.kind(), ConfigErrorKind::Secret, "{secret:?}");

@@ -222,6 +222,16 @@ impl VerifierBuilder {
         secrets.into_iter().fold(self, Self::secret)
     }
 
+    /// Adds the secrets in the environment variable `variable`, one or more, separated by commas. While a
+    /// secret is being replaced it holds the old one and the new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`CallbackSecret::list_from_env`].
+    pub fn secrets_from_env(self, variable: &str) -> Result<Self, ConfigError> {
+        Ok(self.secrets(CallbackSecret::list_from_env(variable)?))
+    }
+
     /// Adds a secret for one AppID alone. A callback with this `appid` must be signed by one of its
     /// own secrets, and no other callback may be signed by them.
     ///

@@ -193,7 +193,7 @@ fn clock() -> impl Strategy<Value = Clock> {
 fn secret_text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[0-9a-f]{32}",
-        "[!-~]{1,40}",
+        "[!-+\\--~]{1,40}",
         "[0-9]{1,12}",
         "1760001893[0-9]{0,3}",
         "[a-zé日🎥]{1,8}",
