@@ -24,7 +24,9 @@ fn careful() -> impl Fn(usize, &Received) -> Act {
             Ok(Verified::Record(callback)) => {
                 let mut seen = seen.lock().unwrap();
                 let key = callback.delivery_key();
-                let first = *seen.entry(*callback.signature().as_bytes()).or_insert(key);
+                let first = *seen
+                    .entry(*callback.signature().unwrap().as_bytes())
+                    .or_insert(key);
                 if first == key {
                     Act::Answer(200, "1")
                 } else {

@@ -17,14 +17,15 @@ use crate::wire::Document;
 
 /// A `record` callback whose signature is right and fresh: a stream was recorded.
 ///
-/// Only [`Verifier`](crate::Verifier) makes one. It tells where the callback came from, not that its
+/// Only [`Verifier`](crate::Verifier) makes one, and [`restore_trusted`](Self::restore_trusted) out of
+/// what was stored. It tells where the callback came from, not that its
 /// content is genuine: ZEGOCLOUD's signature does not cover the body, so whoever has seen one signed
 /// request can send another body under the same signature while it is fresh. Treat the content, the
 /// playback URL above all, as input that a stranger may have written.
 ///
 /// Cloning is cheap.
 ///
-/// There is no other way to one, not even for a test:
+/// There is no other way to make one, not even for a test:
 ///
 /// ```compile_fail
 /// let callback = zego_record_core::RecordCallback::new();
@@ -40,16 +41,20 @@ use crate::wire::Document;
 #[derive(Clone)]
 pub struct RecordCallback(Arc<Parts>);
 
-struct Parts {
-    origin: Origin,
-    appid: String,
-    stream_alias: String,
-    replay_url: String,
-    begin_time: UnixSeconds,
-    end_time: UnixSeconds,
-    extra_params: ExtraParams,
-    others: Vec<(String, String)>,
-    key: OnceLock<DeliveryKey>,
+pub(crate) struct Parts {
+    pub(crate) appid: String,
+    pub(crate) stream_alias: String,
+    pub(crate) replay_url: String,
+    pub(crate) begin_time: UnixSeconds,
+    pub(crate) end_time: UnixSeconds,
+    pub(crate) timestamp: UnixSeconds,
+    pub(crate) nonce: String,
+    /// `None` if it was restored.
+    pub(crate) signature: Option<Signature>,
+    pub(crate) secret_index: usize,
+    pub(crate) extra_params: ExtraParams,
+    pub(crate) others: Vec<(String, String)>,
+    pub(crate) key: OnceLock<DeliveryKey>,
 }
 
 /// What was signed, and with what.
@@ -90,12 +95,12 @@ impl RecordCallback {
 
     /// ZEGOCLOUD's clock when it signed.
     pub fn timestamp(&self) -> UnixSeconds {
-        self.0.origin.timestamp
+        self.0.timestamp
     }
 
     /// The random text that was signed along. It does not identify a callback.
     pub fn nonce(&self) -> &str {
-        &self.0.origin.nonce
+        &self.0.nonce
     }
 
     /// What the CDN vendor says about the file.
@@ -112,15 +117,17 @@ impl RecordCallback {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The signature, which identifies the signed request.
-    pub fn signature(&self) -> Signature {
-        self.0.origin.signature
+    /// The signature, which identifies the signed request; `None` if the callback was restored from a
+    /// store, which does not keep it.
+    pub fn signature(&self) -> Option<Signature> {
+        self.0.signature
     }
 
-    /// Which secret has matched, counted from 0 in the order in which the verifier got them. When no
-    /// callback matches the old one any more, a replaced secret can go.
+    /// Which secret has matched, counted from 0 in the order in which the verifier got them (for a
+    /// restored callback, the verifier of that time). When no new callback matches the old secret any
+    /// more, it can be removed.
     pub fn secret_index(&self) -> usize {
-        self.0.origin.secret_index
+        self.0.secret_index
     }
 
     /// The recorded file, for logs and for people: the AppID with Tencent's FileID, with Huawei's
@@ -175,6 +182,14 @@ impl RecordCallback {
         *self.0.key.get_or_init(|| self.0.delivery_key())
     }
 
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    pub(crate) fn from_parts(parts: Arc<Parts>) -> Self {
+        Self(parts)
+    }
+
     /// Takes a `record` event whose origin is certain, or says what it lacks.
     pub(crate) fn new(
         document: &Document<'_>,
@@ -198,12 +213,15 @@ impl RecordCallback {
         let extra_params = ExtraParams::new(extra_params);
         let others = owned(document.others());
         Ok(Self(Arc::new(Parts {
-            origin,
             appid,
             stream_alias,
             replay_url,
             begin_time,
             end_time,
+            timestamp: origin.timestamp,
+            nonce: origin.nonce,
+            signature: Some(origin.signature),
+            secret_index: origin.secret_index,
             extra_params,
             others,
             key,

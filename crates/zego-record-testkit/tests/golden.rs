@@ -61,7 +61,7 @@ impl Model {
         let key = callback.delivery_key();
         if *self
             .guard
-            .entry(*callback.signature().as_bytes())
+            .entry(*callback.signature().unwrap().as_bytes())
             .or_insert(key)
             != key
         {

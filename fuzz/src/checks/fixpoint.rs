@@ -1,7 +1,8 @@
-//! What a callback serialises to can be sent again, in each form, and is the same callback.
+//! What a callback serialises to can be sent again, in each form, and is the same callback; what is stored
+//! of it restores to it.
 
 use serde_json::Value;
-use zego_record_core::RecordCallback;
+use zego_record_core::{DeliveryKey, RecordCallback};
 
 use crate::world::{SECRET, accepted, signed_fields, with_signature};
 use crate::write::{self, Spelling};
@@ -9,11 +10,26 @@ use crate::write::{self, Spelling};
 /// Takes a body; if it is accepted, with or without a signature written in, it is printed and read
 /// again.
 pub fn check(body: &[u8]) {
+    // No input has the right key by chance, but every one is read to its end.
+    let restored = RecordCallback::restore_trusted(body, DeliveryKey::from_bytes([0; 32]));
+    assert!(restored.is_err());
     for body in [body, &with_signature(body, SECRET)] {
         if let Some(callback) = accepted(body) {
             prints_to_itself(&callback);
+            restores_to_itself(&callback);
         }
     }
+}
+
+fn restores_to_itself(callback: &RecordCallback) {
+    let stored = callback.to_stored();
+    let key = callback.delivery_key();
+    let restored = RecordCallback::restore_trusted(&stored, key).expect("it was stored");
+    assert_eq!(
+        serde_json::to_value(&restored).expect("a callback serialises"),
+        serde_json::to_value(callback).expect("a callback serialises")
+    );
+    assert_eq!(restored.to_stored(), stored);
 }
 
 fn prints_to_itself(callback: &RecordCallback) {

@@ -89,6 +89,39 @@ proptest! {
     }
 
     #[test]
+    fn what_is_stored_is_restored(content in content()) {
+        for body in bodies(&content) {
+            let callback = read(&body);
+            let key = callback.delivery_key();
+            let restored = RecordCallback::restore_trusted(&callback.to_stored(), key).unwrap();
+            prop_assert_eq!(printed(&restored), printed(&callback));
+            prop_assert_eq!(restored.extra_params(), callback.extra_params());
+            prop_assert_eq!(restored.delivery_key(), key);
+            prop_assert_eq!(restored.to_stored(), callback.to_stored());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_restored_or_not(
+        content in content(),
+        bytes in prop::collection::vec(any::<u8>(), 0..64),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let callback = read(&json(&content));
+        let key = callback.delivery_key();
+        let mut stored = callback.to_stored();
+        let start = at.index(stored.len());
+        let end = stored.len().min(start + bytes.len() / 2);
+        stored.splice(start..end, bytes.iter().copied());
+        for bytes in [&stored, &[&[1], bytes.as_slice()].concat()] {
+            if let Ok(restored) = RecordCallback::restore_trusted(bytes, key) {
+                prop_assert_eq!(restored.delivery_key(), key);
+                prop_assert_eq!(&restored.to_stored(), bytes);
+            }
+        }
+    }
+
+    #[test]
     fn other_content_is_another_delivery(content in content(), other in "[0-9]{11,14}") {
         let key = read(&json(&content)).delivery_key();
         for position in 1..content.len() {

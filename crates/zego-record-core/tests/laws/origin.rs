@@ -42,7 +42,7 @@ proptest! {
         let callback = callback.unwrap();
         prop_assert_eq!(callback.timestamp().get().to_string(), timestamp);
         prop_assert_eq!(callback.nonce(), nonce);
-        prop_assert_eq!(callback.signature(), Signature::from_hex(&signature).unwrap());
+        prop_assert_eq!(callback.signature(), Signature::from_hex(&signature));
     }
 
     #[test]
