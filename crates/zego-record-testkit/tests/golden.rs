@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use zego_record_core::{
-    CallbackSecret, DeliveryKey, RecordCallback, Rejection, UnixSeconds, Verdict, Verified,
-    Verifier,
+    CallbackSecret, DeliveryKey, RecordCallback, Rejection, UnixSeconds, Unverified, Verdict,
+    Verified, Verifier,
 };
 use zego_record_testkit::golden::{Conformance, Mode, Reply, Report, assert_conformant, cases};
 
@@ -39,13 +39,13 @@ impl Model {
     }
 
     fn receive(&mut self, request: &Request<Bytes>) -> (Verdict, Option<RecordCallback>) {
-        match self.road(request) {
+        match self.pipeline(request) {
             Ok((verdict, callback)) => (verdict, callback),
             Err(rejection) => (rejection.verdict(), None),
         }
     }
 
-    fn road(
+    fn pipeline(
         &mut self,
         request: &Request<Bytes>,
     ) -> Result<(Verdict, Option<RecordCallback>), Rejection> {
@@ -55,18 +55,15 @@ impl Model {
         if request.body().len() > 65_536 {
             return Err(Rejection::body_too_large(65_536));
         }
-        let Verified::Record(callback) = self.verifier.verify(request.body(), NOW)? else {
-            return Ok((Verdict::Ignored, None));
-        };
-        let key = callback.delivery_key();
-        if *self
-            .guard
-            .entry(*callback.signature().unwrap().as_bytes())
-            .or_insert(key)
-            != key
-        {
+        let unverified = Unverified::read(request.body())?;
+        let authenticated = self.verifier.authenticate(unverified, NOW)?;
+        let (signature, key) = (authenticated.signature(), authenticated.delivery_key());
+        if *self.guard.entry(*signature.as_bytes()).or_insert(key) != key {
             return Err(Rejection::signature_reused());
         }
+        let Verified::Record(callback) = self.verifier.check_content(authenticated)? else {
+            return Ok((Verdict::Ignored, None));
+        };
         if self.deduplicates && !self.done.insert(key) {
             return Ok((Verdict::Duplicate, None));
         }
