@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod connection;
+mod error;
+mod record;
+pub mod sql;
+mod store;
+
+pub use builder::PostgresStoreBuilder;
+pub use record::Recorded;
+pub use store::PostgresStore;
+
+/// The driver, for a pool of your own and for [`PostgresStore::record_in`].
+pub use deadpool_postgres;
+pub use deadpool_postgres::tokio_postgres;

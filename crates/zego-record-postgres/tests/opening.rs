@@ -1,0 +1,125 @@
+//! Opening a store: what is created, what is rejected, and what an error says.
+
+mod common;
+
+use std::error::Error as _;
+
+use common::{claim, handles};
+use tokio::task::JoinSet;
+use zego_record_postgres::{PostgresStore, sql};
+use zego_record_receiver::{DeliveryStore, StoreError, StoreErrorKind};
+use zego_record_test_servers::Postgres;
+
+async fn run(server: &Postgres, script: &str) {
+    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(script).await.unwrap();
+}
+
+fn assert_says(error: &StoreError, kind: StoreErrorKind, advice: &str) {
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    assert_eq!(error.kind(), kind, "{source}");
+    assert!(source.contains(advice), "{source}");
+    assert!(
+        !format!("{error:?}").contains("hunter2"),
+        "a password is printed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_programs_may_migrate_at_once_and_a_newer_schema_is_accepted() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let schema = server.new_schema();
+    let mut opening = JoinSet::new();
+    for _ in 0..12 {
+        let builder = PostgresStore::builder().schema(&schema).max_connections(1);
+        opening.spawn(async move { builder.connect(&server.url()).await.unwrap() });
+    }
+    let stores = opening.join_all().await;
+    assert!(stores[0].warnings().is_empty());
+    run(
+        server,
+        &format!("UPDATE {schema}.meta SET version = 7, oldest_program = 1"),
+    )
+    .await;
+    let builder = PostgresStore::builder().schema(&schema);
+    builder.clone().connect(&server.url()).await.unwrap();
+    run(
+        server,
+        &format!("UPDATE {schema}.meta SET oldest_program = 2"),
+    )
+    .await;
+    let error = builder.connect(&server.url()).await.unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "version 7");
+}
+
+#[tokio::test]
+async fn tables_made_by_hand_fit_and_absent_ones_are_named() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let schema = server.new_schema();
+    let builder = PostgresStore::builder().schema(&schema).without_migration();
+    let error = builder.clone().connect(&server.url()).await.unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "a table is missing");
+    run(server, &sql::in_schema(sql::SCHEMA, &schema)).await;
+    let store = builder.connect(&server.url()).await.unwrap();
+    store.claim(&claim(1)).await.unwrap();
+    run(server, &format!("DROP TABLE {schema}.delivery")).await;
+    let error = store.claim(&claim(2)).await.unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "a table is missing");
+}
+
+#[tokio::test]
+async fn an_error_says_what_to_do_and_never_a_password() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let wrong = server.url_with_password("hunter2");
+    let error = PostgresStore::connect(&wrong).await.unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "check user, password");
+    let malformed = "postgres://app:hunter2@127.0.0.1:port/app";
+    let error = PostgresStore::connect(malformed).await.unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "the URL is not understood");
+    let error = PostgresStore::connect(&format!("{wrong}?sslmode=require"))
+        .await
+        .unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "requires TLS");
+    let quoted = PostgresStore::builder().schema("a; DROP TABLE b");
+    let error = quoted.connect(&server.url()).await.unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "the schema must be");
+    let error = PostgresStore::connect("postgres://app:hunter2@127.0.0.1:1/app")
+        .await
+        .unwrap_err();
+    assert_says(
+        &error,
+        StoreErrorKind::Unavailable,
+        "there is no connection",
+    );
+}
+
+#[tokio::test]
+async fn a_read_only_server_is_named_and_unsafe_settings_are_warned_of() {
+    let Some(server) = Postgres::start(&["fsync=off", "full_page_writes=off"]) else {
+        return;
+    };
+    let [store] = handles(&server).await;
+    assert_eq!(store.warnings().len(), 2, "{:?}", store.warnings());
+    run(
+        &server,
+        "ALTER SYSTEM SET default_transaction_read_only = on; ",
+    )
+    .await;
+    run(&server, "SELECT pg_reload_conf()").await;
+    // The setting arrives at each connection by a signal.
+    let error = loop {
+        if let Err(error) = store.claim(&claim(1)).await {
+            break error;
+        }
+    };
+    assert_says(&error, StoreErrorKind::Config, "the server is read-only");
+}
