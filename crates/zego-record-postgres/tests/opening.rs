@@ -1,5 +1,7 @@
 //! Opening a store: what is created, what is rejected, and what an error says.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod common;
 
 use std::error::Error as _;

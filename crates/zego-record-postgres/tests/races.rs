@@ -1,5 +1,7 @@
 //! Races across handles, and what cuts their connections meanwhile.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod common;
 
 use std::sync::Arc;

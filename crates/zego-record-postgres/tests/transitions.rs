@@ -1,5 +1,7 @@
 //! The statements against the pure transitions: random histories must give the same results.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod common;
 
 use std::collections::HashMap;
