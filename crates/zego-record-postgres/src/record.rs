@@ -23,11 +23,14 @@ impl PostgresStore {
     /// exactly once: commit after [`Recorded::First`], roll back after [`Recorded::Again`].
     ///
     /// Call it last: until the transaction ends, it holds the lock of the delivery's row. A claim that
-    /// meets the lock waits for the store's timeout at most, and is then busy.
+    /// meets the lock waits for the store's timeout at most, and is then busy. The other way round, this call
+    /// waits for another transaction that marks the same delivery; set a `lock_timeout` to bound that. Under
+    /// `REPEATABLE READ` or `SERIALIZABLE` it fails if the delivery was claimed after the transaction's first
+    /// statement or if another one has marked it since; roll back and let the handler fail, to be run again.
     ///
     /// # Errors
     ///
-    /// If the statement fails. The transaction is aborted then.
+    /// If the statement fails. The transaction is aborted then: roll back, and let the handler fail.
     pub async fn record_in(
         &self,
         transaction: &Transaction<'_>,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::{handles, owner};
 use zego_record_core::RecordCallback;
 use zego_record_postgres::tokio_postgres::types::Type;
-use zego_record_postgres::tokio_postgres::{Client, NoTls};
+use zego_record_postgres::tokio_postgres::{Client, IsolationLevel, NoTls};
 use zego_record_postgres::{PostgresStore, Recorded, sql};
 use zego_record_receiver::{Claim, ClaimOutcome, DeliveryStore, Settled, Settlement};
 use zego_record_test_servers::Postgres;
@@ -81,12 +81,13 @@ async fn a_claim_that_meets_the_lock_never_runs_beside_the_transaction() {
     let Some(server) = Postgres::shared() else {
         return;
     };
-    let builder = PostgresStore::builder().schema(server.new_schema());
-    let store = builder
-        .timeout(TIMEOUT)
-        .connect(&server.url())
-        .await
-        .unwrap();
+    let schema = server.new_schema();
+    let open = async |timeout| {
+        let builder = PostgresStore::builder().schema(&schema).timeout(timeout);
+        builder.connect(&server.url()).await.unwrap()
+    };
+    let store = open(TIMEOUT).await;
+    let patient = open(Duration::from_secs(60)).await;
     let mut client = connect(server).await;
     for is_claimed in [false, true] {
         for commits in [false, true] {
@@ -109,7 +110,7 @@ async fn a_claim_that_meets_the_lock_never_runs_beside_the_transaction() {
 
             // One that is waiting when the transaction ends sees how it has ended.
             let waiting = tokio::spawn({
-                let (store, claim) = (store.clone(), claim_of(&recording));
+                let (store, claim) = (patient.clone(), claim_of(&recording));
                 async move { store.claim(&claim).await.unwrap() }
             });
             tokio::time::sleep(TIMEOUT / 4).await;
@@ -151,6 +152,29 @@ async fn of_two_transactions_at_once_one_is_first() {
     assert!(!second.is_finished());
     transaction.commit().await.unwrap();
     assert_eq!(second.await.unwrap(), Recorded::Again);
+}
+
+/// What is documented: it fails rather than mark a delivery that its snapshot does not see.
+#[tokio::test]
+async fn in_an_old_snapshot_it_fails_and_the_delivery_stays_as_it_is() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let [store]: [PostgresStore; 1] = handles(server).await;
+    let mut client = connect(server).await;
+    let recording = recording("snapshot");
+    let begin = client.build_transaction();
+    let transaction = begin
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .start()
+        .await
+        .unwrap();
+    transaction.batch_execute("SELECT 1").await.unwrap();
+    assert!(is_run(&store.claim(&claim_of(&recording)).await.unwrap()));
+    assert!(store.record_in(&transaction, &recording).await.is_err());
+    transaction.rollback().await.unwrap();
+    let later = store.claim(&claim_of(&recording)).await.unwrap();
+    assert_eq!(later, ClaimOutcome::Busy);
 }
 
 #[tokio::test]
