@@ -77,8 +77,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Opens the store at `postgres://user:password@host:port/database`, without TLS. Bring a pool with a
-    /// TLS connector of your own to [`from_pool`](Self::from_pool) for connections that are encrypted.
+    /// Opens the store at `postgres://user:password@host:port/database`, without TLS. Across a network that
+    /// you do not trust, bring a pool with your TLS connector to [`from_pool`](Self::from_pool).
     ///
     /// # Errors
     ///

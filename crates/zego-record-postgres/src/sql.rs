@@ -68,7 +68,8 @@ pub const VERSION: &str = "SELECT version, oldest_program FROM zego_record.meta"
 /// Asks for the right to run a handler. Parameters: `$1` delivery key, 32 bytes; `$2` [`event_hash`];
 /// `$3` owner, 16 bytes; `$4` lease; `$5` retention. Returns `state smallint, owner bytea, epoch bigint,
 /// changed boolean`: state 1 with the claim's own owner means run, with another one busy; state 2 means
-/// done.
+/// done. `changed` says whether another content about the same file was committed before the claim, so two
+/// that are claimed at the same instant may both be unchanged.
 pub const CLAIM: &str = concat!(
     "INSERT INTO zego_record.delivery AS d \
      (key, event_hash, state, owner, epoch, changed, lease_ends, expires, stepped_at, applied) \
