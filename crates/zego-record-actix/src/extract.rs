@@ -1,6 +1,7 @@
 //! The extractor.
 
 use std::pin::Pin;
+use std::sync::Once;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
@@ -35,7 +36,9 @@ impl FromRequest for Record {
         }
         let Some(receiver) = receiver(request) else {
             let rejection = RecordRejection::no_receiver();
-            log::error!("{rejection}");
+            // Once: every request would cause it, and it is the app's mistake.
+            static LOGGED: Once = Once::new();
+            LOGGED.call_once(|| log::error!("{rejection}"));
             return Box::pin(async { Err(rejection) });
         };
         let received = receive(receiver, request, payload.take());

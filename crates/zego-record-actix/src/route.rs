@@ -2,7 +2,7 @@
 
 use actix_web::{Error, HttpRequest, HttpResponse, Route, web};
 use zego_record_core::{Verdict, Verified};
-use zego_record_receiver::{Delivery, Receiver};
+use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};
 
 use crate::failure::failure;
 use crate::handler::RecordHandler;
@@ -56,9 +56,19 @@ async fn handle<H: RecordHandler<M>, M>(
     let pipeline = receiver.pipeline();
     let verdict = match received {
         Ok((_, Verified::Record(callback))) => {
-            let call = handler.extract(request).await.map_err(|e| failure(&e))?;
-            let run = async |delivery: Delivery| call(delivery).await.into();
-            pipeline.deliver_local(callback, run).await.0
+            let extracted = handler.extract(request);
+            // In the handler's task: an extractor that hangs is stopped with it.
+            let run = async |delivery: Delivery| match extracted.await {
+                Ok(call) => Outcome::new(call(delivery).await, None),
+                Err(rejection) => {
+                    let error = HandlerError::retry("an extractor rejected the request");
+                    Outcome::new(Err(error), Some(failure(&rejection)))
+                }
+            };
+            match pipeline.deliver_local(callback, run).await {
+                (_, Some(Some(rejection))) => return Err(rejection),
+                (verdict, _) => verdict,
+            }
         }
         Ok((_, Verified::Other(_))) => Verdict::Ignored,
         Err(rejection) => rejection.verdict(),

@@ -17,7 +17,7 @@ use zego_record_tower::{receive, respond};
 /// replays. It does not deduplicate: a retry runs the handler again, the handler is dropped when the
 /// client disconnects, a panic closes the connection, and
 /// [`Receiver::shutdown`] does not wait for it. Respond with [`Ack`](crate::Ack), or with
-/// `Result<Ack, HandlerError>`.
+/// `Result<Ack, HandlerError>`; not with `Result<_, String>`, whose error axum renders as `200`.
 ///
 /// Behind a [`RecordLayer`](crate::RecordLayer) it takes the callback that the layer has verified, and
 /// reads nothing.

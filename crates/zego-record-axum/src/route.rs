@@ -9,7 +9,7 @@ use axum_core::extract::Request;
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use zego_record_core::{Verdict, Verified};
-use zego_record_receiver::{Delivery, Receiver};
+use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};
 use zego_record_tower::{receive, respond};
 
 use crate::handler::RecordHandler;
@@ -82,12 +82,22 @@ where
             let verdict = match receive(&self.receiver, request).await {
                 Ok((request, Verified::Record(callback))) => {
                     let (mut parts, _) = request.into_parts();
-                    let call = match self.handler.extract(&mut parts, &state).await {
-                        Ok(call) => call,
-                        Err(rejection) => return failure(rejection),
+                    let handler = self.handler;
+                    // In the handler's task: an extractor that hangs is stopped with it.
+                    let run = async move |delivery: Delivery| match handler
+                        .extract(&mut parts, &state)
+                        .await
+                    {
+                        Ok(call) => Outcome::new(call(delivery).await, None),
+                        Err(rejection) => {
+                            let error = HandlerError::retry("an extractor rejected the request");
+                            Outcome::new(Err(error), Some(rejection))
+                        }
                     };
-                    let run = async |delivery: Delivery| call(delivery).await.into();
-                    pipeline.deliver(callback, run).await.0
+                    match pipeline.deliver(callback, run).await {
+                        (_, Some(Some(rejection))) => return failure(rejection),
+                        (verdict, _) => verdict,
+                    }
                 }
                 Ok((_, Verified::Other(_))) => Verdict::Ignored,
                 Err(rejection) => rejection.verdict(),

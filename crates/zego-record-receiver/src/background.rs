@@ -20,6 +20,8 @@ use crate::telemetry::Count;
 
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_PAGE: u32 = 1_000;
+/// In one round, so that a store that counts wrongly is not asked without end.
+const MAX_PAGES: u32 = 1_000;
 
 /// Whether a task of a kind is running.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +37,10 @@ pub(crate) struct Background {
 
 /// Starts what is to run beside a receiver.
 pub(crate) fn ensure_running(receiver: &Receiver) {
-    if let Some(mark) = receiver.0.background.purging.mark() {
-        tokio::spawn(purge_until_the_end(
+    if let Ok(runtime) = Handle::try_current()
+        && let Some(mark) = receiver.0.background.purging.mark()
+    {
+        runtime.spawn(purge_until_the_end(
             Arc::downgrade(&receiver.0),
             receiver.0.concurrency.subscribe(),
             mark,
@@ -55,9 +59,7 @@ pub(crate) fn watch_for_retry(receiver: &Receiver, key: DeliveryKey, failure: Ab
 }
 
 async fn purge_until_the_end(weak: Weak<Inner>, mut end: watch::Receiver<State>, _mark: Mark) {
-    while let Some(inner) = weak.upgrade() {
-        inner.purge().await;
-        drop(inner);
+    while purge_all(&weak).await {
         let next = Instant::now() + PURGE_EVERY;
         // An error means that the receiver is gone; a change is a shutdown, which needs no hurry here.
         while let Ok(changed) = timeout_at(next, end.changed()).await {
@@ -66,6 +68,27 @@ async fn purge_until_the_end(weak: Weak<Inner>, mut end: watch::Receiver<State>,
             }
         }
     }
+}
+
+/// Removes what has expired, page by page; `false` if the receiver is gone.
+async fn purge_all(weak: &Weak<Inner>) -> bool {
+    for part in [Part::Deliveries, Part::Bindings] {
+        for _ in 0..MAX_PAGES {
+            // For each page anew: a large backlog must not keep the receiver alive.
+            let Some(inner) = weak.upgrade() else {
+                return false;
+            };
+            if inner.purge_page(part).await < u64::from(PURGE_PAGE) {
+                break;
+            }
+            tokio::task::consume_budget().await;
+        }
+    }
+    let inner = weak.upgrade();
+    inner.is_some_and(|inner| {
+        inner.telemetry.evictions(&inner.gauges());
+        true
+    })
 }
 
 fn watch(inner: &Arc<Inner>) {
@@ -102,14 +125,6 @@ enum Part {
 }
 
 impl Inner {
-    /// Removes what has expired, page by page.
-    async fn purge(&self) {
-        for part in [Part::Deliveries, Part::Bindings] {
-            while self.purge_page(part).await >= u64::from(PURGE_PAGE) {}
-        }
-        self.telemetry.evictions(&self.gauges());
-    }
-
     async fn purge_page(&self, part: Part) -> u64 {
         let (name, purged) = match part {
             Part::Deliveries => ("delivery store", self.store.purge(PURGE_PAGE).await),

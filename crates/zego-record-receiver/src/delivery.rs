@@ -8,6 +8,9 @@ use zego_record_core::{DeliveryKey, RecordCallback};
 
 use crate::panics::catch;
 
+/// How many causes of an error are displayed; one that is its own cause has no end.
+const MAX_CAUSES: usize = 16;
+
 /// A callback and the circumstances of this run of the handler.
 ///
 /// A handler that does not need them takes a [`RecordCallback`] instead: a delivery converts into one.
@@ -159,7 +162,8 @@ impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.source)?;
         let mut cause = self.source.source();
-        while let Some(error) = cause {
+        for _ in 0..MAX_CAUSES {
+            let Some(error) = cause else { break };
             write!(f, ": {error}")?;
             cause = error.source();
         }

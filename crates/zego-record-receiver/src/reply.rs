@@ -58,10 +58,16 @@ pub struct RejectionBody {
 }
 
 impl RejectionBody {
-    /// A body of any type.
+    /// A body of any type. A `content_type` that is no header value is replaced by
+    /// `application/octet-stream`.
     pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let is_visible = |byte: u8| (0x20..0x7f).contains(&byte);
         Self {
-            content_type,
+            content_type: if content_type.bytes().all(is_visible) {
+                content_type
+            } else {
+                "application/octet-stream"
+            },
             bytes: body.into(),
         }
     }

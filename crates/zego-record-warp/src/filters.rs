@@ -64,7 +64,8 @@ where
 }
 
 /// A filter that only verifies: it runs an `async fn` from a [`RecordCallback`] to any reply, such as
-/// [`Ack`](crate::Ack), and answers every other request by itself.
+/// [`Ack`](crate::Ack), and answers every other request by itself. A reply such as `Result<Ack, String>` will
+/// not do: warp renders its error as `200`.
 ///
 /// It reads and verifies the request and checks it for replays. It does not deduplicate: a retry runs
 /// the handler again, the handler is dropped when the client disconnects, a panic closes the connection,

@@ -47,12 +47,16 @@ impl GuardClient {
     ///
     /// A guard is a mitigation: to reject everything while it cannot be reached would lose recordings.
     pub(crate) async fn bind(&self, check: &ReplayCheck) -> (Binding, Option<StoreError>) {
+        // Always, so that a shared guard may fail and recover between two requests without either of them
+        // being a first.
+        let local = self.local.bind_now(check);
         let Some(guard) = &self.guard else {
-            return (self.local.bind_now(check), None);
+            return (local, None);
         };
         match call(self.timeout, || guard.bind(check)).await {
-            Ok(binding) => (binding, None),
-            Err(error) => (self.local.bind_now(check), Some(error)),
+            Ok(shared) if local != Binding::Conflict => (shared, None),
+            Ok(_) => (local, None),
+            Err(error) => (local, Some(error)),
         }
     }
 

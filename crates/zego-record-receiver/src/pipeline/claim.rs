@@ -32,8 +32,9 @@ impl Inner {
         if let Ok(Claimed { lease: Some(_), .. }) = claimed {
             // The store can be reached again. Not using the lease would keep other processes waiting.
             let done = self.store.settle(claim, Settlement::Done);
-            if let Err(error) = done.await {
-                self.telemetry.store_failed(&error);
+            match done.await {
+                Ok(_) => self.pending.remove(&claim.key),
+                Err(error) => self.telemetry.store_failed(&error),
             }
         }
         Err(Verdict::Duplicate)

@@ -70,10 +70,13 @@ impl Attempt {
         self.span
             .cover(async {
                 background::ensure_running(&self.receiver);
+                let mut handler = Some(handler);
                 let (report, output) = match self.receiver.0.concurrency.try_acquire() {
-                    Some(permit) => self.claim_and_run(permit, handler).await,
+                    Some(permit) => self.claim_and_run(permit, &mut handler).await,
                     None => (Report::not_run(Verdict::Busy), None),
                 };
+                // One that was not run is the user's as well, and may panic when it is dropped.
+                let _ = catch(|| drop(handler));
                 self.span.verdict(report.verdict);
                 report.publish(&self.receiver, &self.callback);
                 // The handler's error is the user's, and may panic when it is dropped.
@@ -84,7 +87,11 @@ impl Attempt {
             .await
     }
 
-    async fn claim_and_run<H, F, T>(&self, permit: Permit, handler: H) -> (Report, Option<T>)
+    async fn claim_and_run<H, F, T>(
+        &self,
+        permit: Permit,
+        handler: &mut Option<H>,
+    ) -> (Report, Option<T>)
     where
         H: FnOnce(Delivery) -> F,
         F: Future<Output = Outcome<T>>,
@@ -106,7 +113,9 @@ impl Attempt {
         self.span.attempt(attempt);
         inner.telemetry.in_flight(inner.concurrency.in_flight());
         let began = Instant::now();
-        let ended = inner.run(claimed.deadline(inner), handler, delivery).await;
+        let ended = inner
+            .run(claimed.deadline(inner), handler.take(), delivery)
+            .await;
         let elapsed = began.elapsed();
         let (verdict, error, output) = ended.into_parts();
         if claimed.is_leased() {

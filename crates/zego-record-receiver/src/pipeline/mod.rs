@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use zego_record_core::{RecordCallback, Rejection, Verdict, Verified};
 
+use crate::background;
 use crate::delivery::Delivery;
 use crate::hooks::Rejected;
 use crate::outcome::Outcome;
@@ -120,7 +121,10 @@ impl<'a> Pipeline<'a> {
     ///
     /// If the request is rejected.
     pub async fn verify(&self, body: &[u8]) -> Result<Verified, Rejection> {
-        verify::verify(self.inner(), body).await
+        let verified = verify::verify(self.inner(), body).await;
+        // An extractor alone delivers nothing, and its bindings expire as well.
+        background::ensure_running(self.0);
+        verified
     }
 
     /// Claims the delivery, runs the handler in a task of its own and settles the outcome. Returns the

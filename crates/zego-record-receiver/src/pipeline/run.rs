@@ -29,7 +29,7 @@ impl Inner {
     pub(super) async fn run<H, F, T>(
         &self,
         deadline: Instant,
-        handler: H,
+        handler: Option<H>,
         delivery: Delivery,
     ) -> Ended<T>
     where
@@ -37,7 +37,7 @@ impl Inner {
         F: Future<Output = Outcome<T>>,
     {
         // In a box from the beginning: it may be large, and would be copied on its way here.
-        let mut handler = Some(Box::pin(async { handler(delivery).await }));
+        let mut handler = handler.map(|handler| Box::pin(async { handler(delivery).await }));
         let mut aborted = pin!(self.concurrency.aborted());
         let mut wake_up = WakeUp::new(deadline, aborted.as_mut());
         let ended = poll_fn(|context| {

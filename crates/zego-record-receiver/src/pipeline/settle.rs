@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zego_record_core::Verdict;
 
 use crate::concurrency::Permit;
@@ -12,32 +13,44 @@ use crate::store::{Claim, Settlement};
 /// long as the one before, two minutes in total.
 const TRIES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// If a settlement has taken longer than this, the lease may have ended meanwhile.
+const SLOW_SETTLEMENT: Duration = Duration::from_millis(100);
 
 impl Receiver {
     pub(super) async fn settle(&self, claim: Claim, verdict: Verdict, permit: Permit) {
         let inner = &*self.0;
-        let pending = verdict
-            .is_success()
-            .then(|| inner.pending.insert(claim.key));
-        let settlement = match &pending {
-            Some(_) => Settlement::Done,
-            None => Settlement::Failed,
-        };
-        let Err(error) = inner.store.settle(&claim, settlement).await else {
+        if !verdict.is_success() {
+            if let Err(error) = inner.store.settle(&claim, Settlement::Failed).await {
+                inner.telemetry.store_failed(&error);
+            }
             return;
-        };
-        inner.telemetry.store_failed(&error);
-        if let Some(pending) = pending {
-            // The effect is done and will be answered with `1`. As long as that is not recorded, a retry
-            // could run the handler a second time in another process.
-            let receiver = self.clone();
-            tokio::spawn(async move {
-                receiver.record_completion(&claim, permit).await;
-                // A claim that the store granted before may still be on its way back to us.
-                tokio::time::sleep(receiver.0.store.patience()).await;
-                drop(pending);
-            });
         }
+        inner.pending.insert(claim.key);
+        let began = Instant::now();
+        match inner.store.settle(&claim, Settlement::Done).await {
+            Ok(_) if began.elapsed() < SLOW_SETTLEMENT => inner.pending.remove(&claim.key),
+            Ok(_) => self.forget_later(claim, None),
+            Err(error) => {
+                inner.telemetry.store_failed(&error);
+                self.forget_later(claim, Some(permit));
+            }
+        }
+    }
+
+    /// Ends what is pending, after it was recorded if there is a permit to do so.
+    ///
+    /// The effect is done and answered with `1`. As long as that is not recorded, a retry could run the
+    /// handler a second time in another process.
+    fn forget_later(&self, claim: Claim, permit: Option<Permit>) {
+        let receiver = self.clone();
+        tokio::spawn(async move {
+            if let Some(permit) = permit {
+                receiver.record_completion(&claim, permit).await;
+            }
+            // A claim that the store granted before may still be on its way back to us.
+            tokio::time::sleep(receiver.0.store.patience()).await;
+            receiver.0.pending.remove(&claim.key);
+        });
     }
 
     /// Keeps its permit, so that a shutdown waits for it and a store that is gone slows us down.
@@ -45,12 +58,13 @@ impl Receiver {
         let inner = &*self.0;
         for attempt in 0..TRIES {
             let pause = FIRST_PAUSE * 2_u32.pow(attempt);
-            let aborted = tokio::time::timeout(pause, inner.concurrency.aborted());
-            if aborted.await.is_ok() {
-                break;
-            }
+            let aborted = tokio::time::timeout(pause, inner.concurrency.aborted()).await;
+            // Also when a shutdown has waited long enough: it gives the store as much time as this takes.
             if inner.store.settle(claim, Settlement::Done).await.is_ok() {
                 return;
+            }
+            if aborted.is_ok() {
+                break;
             }
         }
         inner.telemetry.completion_given_up();

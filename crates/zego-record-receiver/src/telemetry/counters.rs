@@ -24,6 +24,8 @@ pub struct Counters {
     pub store_failures: u64,
     /// Handlers that were run without deduplication, since the store could not be reached.
     pub runs_without_deduplication: u64,
+    /// Deliveries that are done and could not be recorded so: a retry may run the handler again.
+    pub completions_given_up: u64,
     /// Deliveries and bindings that were removed since they had expired.
     pub purged: u64,
     /// Rejected bodies that were signed and not handed to the quarantine hook: seen before, or too many.
@@ -57,6 +59,7 @@ pub(crate) enum Count {
     GuardFallback,
     StoreFailure,
     RunWithoutDeduplication,
+    CompletionGivenUp,
     Purged,
     QuarantineSuppressed,
     RetryUnwatched,
@@ -64,12 +67,13 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Verified,
         Self::SignatureReused,
         Self::GuardFallback,
         Self::StoreFailure,
         Self::RunWithoutDeduplication,
+        Self::CompletionGivenUp,
         Self::Purged,
         Self::QuarantineSuppressed,
         Self::RetryUnwatched,
@@ -129,6 +133,7 @@ impl Tally {
             store_evictions: gauges.store_evictions,
             store_failures: count(Count::StoreFailure),
             runs_without_deduplication: count(Count::RunWithoutDeduplication),
+            completions_given_up: count(Count::CompletionGivenUp),
             purged: count(Count::Purged),
             quarantine_suppressed: count(Count::QuarantineSuppressed),
             retries_unwatched: count(Count::RetryUnwatched),

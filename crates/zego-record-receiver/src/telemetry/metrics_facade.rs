@@ -92,6 +92,10 @@ fn name(count: Count) -> (&'static str, &'static str) {
             "zego_record_runs_without_deduplication_total",
             "Handlers run without deduplication, since the store could not be reached",
         ),
+        Count::CompletionGivenUp => (
+            "zego_record_completions_given_up_total",
+            "Deliveries that are done and could not be recorded so",
+        ),
         Count::Purged => (
             "zego_record_purged_total",
             "Expired deliveries and signatures that were removed",

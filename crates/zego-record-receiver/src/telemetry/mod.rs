@@ -32,6 +32,8 @@ pub(crate) struct Telemetry {
     tally: Tally,
     clock: Arc<dyn Clock>,
     rejections: RateLimit,
+    /// Apart, so that a flood without a secret hides no rejection of what was signed.
+    signed_rejections: RateLimit,
     ignored: RateLimit,
     conflicts: RateLimit,
     clock_skew: RateLimit,
@@ -50,6 +52,7 @@ impl Telemetry {
             tally: Tally::new(),
             clock,
             rejections: RateLimit::new(LINES_ON_REJECTION),
+            signed_rejections: RateLimit::new(LINES_ON_REJECTION),
             ignored: RateLimit::new(LINES_ON_REJECTION),
             conflicts: RateLimit::new(LINES_ON_REJECTION),
             clock_skew: RateLimit::new(LINES_ON_REJECTION),
@@ -71,7 +74,12 @@ impl Telemetry {
 
     pub(crate) fn rejected(&self, rejection: &Rejection, body: &[u8]) {
         self.tally.answered(rejection.verdict());
-        self.line(&self.rejections, |suppressed| {
+        let limit = if rejection.is_signed() {
+            &self.signed_rejections
+        } else {
+            &self.rejections
+        };
+        self.line(limit, |suppressed| {
             log::rejected(rejection, claimed_appid(body).as_deref(), suppressed);
         });
     }
@@ -157,7 +165,8 @@ impl Telemetry {
     }
 
     pub(crate) fn completion_given_up(&self) {
-        self.line(&self.failures, log::completion_given_up);
+        self.count(Count::CompletionGivenUp, 1);
+        self.line(&self.abandoned, log::completion_given_up);
     }
 
     fn line(&self, limit: &RateLimit, write: impl FnOnce(u64)) {
