@@ -54,9 +54,6 @@ impl SqliteStore {
     /// [`First`](Recorded::First). If it returns [`Again`](Recorded::Again), an earlier run of the handler
     /// has committed: roll back, and return `Ok` from the handler.
     ///
-    /// In a transaction that was begun with `BEGIN IMMEDIATE`, nobody else can write meanwhile, so it may
-    /// be called first as well, and your own statements left out after `Again`.
-    ///
     /// The transaction may be of any connection to the database of this store, and must not wait for
     /// this store: until it ends, nobody else can write.
     ///
