@@ -93,17 +93,34 @@ impl SqliteStore {
     /// # use zego_record_sqlite::{Recorded, SqliteStore};
     /// # use zego_record_core::RecordCallback;
     /// # use zego_record_sqlite::rusqlite;
+    /// # use zego_record_receiver::StoreError;
     /// type Error = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// enum Failure {
+    ///     Again,
+    ///     Other(Error),
+    /// }
+    /// # impl From<StoreError> for Failure {
+    /// #     fn from(error: StoreError) -> Self { Self::Other(error.into()) }
+    /// # }
+    /// # impl From<rusqlite::Error> for Failure {
+    /// #     fn from(error: rusqlite::Error) -> Self { Self::Other(error.into()) }
+    /// # }
     ///
     /// async fn on_record(store: SqliteStore, recording: RecordCallback) -> Result<(), Error> {
     ///     let this = store.clone();
-    ///     let save = move |tx: &rusqlite::Transaction<'_>| -> Result<(), Error> {
-    ///         if this.record_in(tx, &recording)? == Recorded::First {
-    ///             tx.execute("INSERT INTO lesson (url) VALUES (?1)", [recording.replay_url()])?;
+    ///     let save = move |tx: &rusqlite::Transaction<'_>| -> Result<(), Failure> {
+    ///         tx.execute("INSERT INTO lesson (url) VALUES (?1)", [recording.replay_url()])?;
+    ///         match this.record_in(tx, &recording)? {
+    ///             Recorded::First => Ok(()),
+    ///             // An error rolls back.
+    ///             Recorded::Again => Err(Failure::Again),
     ///         }
-    ///         Ok(())
     ///     };
-    ///     store.with_transaction(save).await
+    ///     match store.with_transaction(save).await {
+    ///         Ok(()) | Err(Failure::Again) => Ok(()),
+    ///         Err(Failure::Other(error)) => Err(error),
+    ///     }
     /// }
     /// ```
     pub async fn with_transaction<T, E, F>(&self, work: F) -> Result<T, E>
