@@ -13,6 +13,9 @@ use zego_record_core::{
 use zego_record_receiver::{Claim, Owner, ReplayCheck};
 use zego_record_sqlite::{SqliteStore, rusqlite::Connection};
 
+/// So long that a busy machine breaks no test.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A directory of its own for a test, removed at its end.
 pub(crate) struct Directory(PathBuf);
 
@@ -29,7 +32,10 @@ impl Directory {
     }
 
     pub(crate) fn open(&self) -> SqliteStore {
-        SqliteStore::open(self.database()).unwrap()
+        SqliteStore::builder(self.database())
+            .timeout(LOCK_TIMEOUT)
+            .open()
+            .unwrap()
     }
 
     /// A connection beside the store.
@@ -65,6 +71,7 @@ impl TestClock {
     pub(crate) fn open(&self, path: &Path) -> SqliteStore {
         let clock = self.clone();
         SqliteStore::builder(path)
+            .timeout(LOCK_TIMEOUT)
             .clock(move || SystemTime::UNIX_EPOCH + clock.now())
             .open()
             .unwrap()
