@@ -74,7 +74,10 @@ async fn a_signature_is_bound_once() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the process that the other tests start"]
 async fn child() {
-    let store = SqliteStore::open(std::env::var(DATABASE).unwrap()).unwrap();
+    let store = SqliteStore::builder(std::env::var(DATABASE).unwrap())
+        .timeout(std::time::Duration::from_secs(60))
+        .open()
+        .unwrap();
     let (won, _) = race(&[store]).await;
     for key in won.keys() {
         println!("\nwon {key}");
