@@ -10,7 +10,7 @@ use super::verdict::{Attempt, Kind, Reply, Verdict};
 use crate::error::Error;
 use crate::io::{Io, Tone, paint, printable, wrap};
 
-/// Up to so many deliveries are listed for people; of more, only those that failed.
+/// Up to this many deliveries are listed for people; beyond it, only those that failed.
 const LISTED: usize = 20;
 
 /// The outcome of a run; its members are documented in [`send`](super).
