@@ -47,6 +47,7 @@ fn the_table_of_verdicts_lists_all_in_their_order() {
         .iter()
         .map(|row| (row[0].trim_matches('`').to_owned(), row[1].to_owned()))
         .collect();
-    let all = Verdict::ALL.map(|verdict| (verdict.code().to_owned(), verdict.status().to_string()));
+    let row = |verdict: &Verdict| (verdict.code().to_owned(), verdict.status().to_string());
+    let all: Vec<_> = Verdict::ALL.iter().map(row).collect();
     assert_eq!(listed, all);
 }

@@ -6,9 +6,11 @@ use serde::{Serialize, Serializer};
 
 /// How a request was answered: one row of the table of verdicts.
 ///
-/// Every verdict has one status and one body, the same in every framework. ZEGOCLOUD takes any 2xx
-/// for success and sends a callback again after anything else; today's documentation asks for a 2xx
-/// and the oldest one for the body `1`, so every success is `200` with the body `1`.
+/// Every verdict has one status and one body, the same in every framework. ZEGOCLOUD treats any 2xx
+/// as success and sends the callback again after anything else. Its current documentation asks for a
+/// 2xx and its oldest for the body `1`, so every success is `200` with the body `1`.
+///
+/// The enum is `non_exhaustive`, since the table may get more rows.
 ///
 /// ```
 /// use zego_record_core::Verdict;
@@ -21,7 +23,7 @@ use serde::{Serialize, Serializer};
 pub enum Verdict {
     /// The handler succeeded.
     Handled,
-    /// The handler said that it will never want this callback.
+    /// The handler discarded the callback: it will never want it.
     Discarded,
     /// The same delivery was handled before; the handler was not run.
     Duplicate,
@@ -43,19 +45,19 @@ pub enum Verdict {
     Stale,
     /// The timestamp is further ahead than the tolerance.
     Future,
+    /// The signature was seen before with other content.
+    SignatureReused,
     /// Signed, but a field that a `record` event needs is absent, empty or no integer.
     Invalid,
-    /// Signed, but another event than `record`, and the receiver was told to reject those.
+    /// Signed, but another event than `record`, and the receiver is configured to reject those.
     UnexpectedEvent,
     /// Signed, but the playback URL is not allowed by the policy.
     ReplayUrlRefused,
-    /// The signature was seen before with other content.
-    SignatureReused,
     /// The same delivery is being handled right now.
     InProgress,
     /// The handler failed or panicked.
     HandlerFailed,
-    /// The handler was not done in time.
+    /// The handler did not finish in time.
     HandlerTimeout,
     /// The delivery store cannot be reached.
     StoreUnavailable,
@@ -65,7 +67,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in the order of the table.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: &[Self] = &[
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::BodyTimeout,
@@ -117,7 +119,7 @@ impl Verdict {
         }
     }
 
-    /// Whether ZEGOCLOUD takes this for success and will not send the callback again.
+    /// Whether ZEGOCLOUD treats this as success and will not send the callback again.
     pub const fn is_success(self) -> bool {
         self.status() == 200
     }
@@ -184,11 +186,11 @@ mod tests {
                 (401, "bad_signature", "bad_signature"),
                 (401, "stale", "stale"),
                 (401, "future", "future"),
+                (422, "signature_reused", "signature_reused"),
                 (422, "invalid", "invalid"),
                 (200, "ignored", "1"),
                 (422, "unexpected_event", "unexpected_event"),
                 (422, "replay_url_refused", "replay_url_refused"),
-                (422, "signature_reused", "signature_reused"),
                 (409, "in_progress", "in_progress"),
                 (200, "duplicate", "1"),
                 (200, "handled", "1"),

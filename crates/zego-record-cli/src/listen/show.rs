@@ -28,7 +28,8 @@ struct Totals {
 
 pub(super) fn totals(counters: &Counters, json: bool, io: &mut Io<'_>) -> Result<(), Error> {
     let given = Verdict::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .map(|verdict| (verdict, counters.answered(verdict)));
     let given: Vec<_> = given.filter(|(_, answers)| *answers > 0).collect();
     if json {

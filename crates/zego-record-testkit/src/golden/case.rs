@@ -202,7 +202,8 @@ fn method<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Method, D::Error
 fn verdict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
     let code = String::deserialize(deserializer)?;
     let verdict = Verdict::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find(|verdict| verdict.code() == code);
     verdict.ok_or_else(|| D::Error::custom(format!("no verdict has the code {code:?}")))
 }
