@@ -12,12 +12,13 @@ use crate::signature::Signature;
 use crate::time::UnixSeconds;
 use crate::wire::{Document, WireForm};
 
-/// A body that is signed and fresh, whatever it says.
+/// A body whose signature and timestamp are right, and whose content is not checked yet.
 ///
-/// [`Verifier::authenticate`](crate::Verifier::authenticate) makes one, and
-/// [`Verifier::check_content`](crate::Verifier::check_content) takes it. A receiver binds its signature
-/// to its content in between: the signature does not cover the body, and one that came with a rejected
-/// recording, or with another event, must not carry a forged recording afterwards.
+/// It is returned by [`Verifier::authenticate`](crate::Verifier::authenticate) and consumed by
+/// [`Verifier::check_content`](crate::Verifier::check_content). In between, for replay protection, a
+/// receiver binds the signature to the [`delivery_key`](Self::delivery_key), whatever the body says: the
+/// signature does not cover the body, so the signature of another event, or of a recording that is
+/// rejected, could otherwise be used again for a forged recording.
 pub struct Authenticated<'a> {
     document: Document<'a>,
     origin: Origin,
@@ -36,19 +37,18 @@ impl<'a> Authenticated<'a> {
         self.origin.timestamp
     }
 
-    /// The form in which it came.
+    /// The wire form of the body.
     pub fn wire_form(&self) -> WireForm {
         self.document.form()
     }
 
-    /// Which event it is about; `None` if it is absent or empty.
+    /// The value of the field `event`; `None` if it is absent or empty.
     pub fn event(&self) -> Option<&str> {
         self.event.as_deref()
     }
 
-    /// A digest of all that it says, except what belongs to the signature: the key of the delivery, if
-    /// it is one. See [`DeliveryKey`]. It is computed once, and passed on to the
-    /// [`RecordCallback`](crate::RecordCallback).
+    /// The delivery key, a digest of all fields except timestamp, nonce and signature. It is computed
+    /// once, and passed on to the [`RecordCallback`](crate::RecordCallback).
     pub fn delivery_key(&self) -> DeliveryKey {
         *self
             .key
@@ -74,7 +74,7 @@ impl<'a> Authenticated<'a> {
     }
 }
 
-/// Without what it says, which may be long.
+/// Does not show the fields, which may be long.
 impl fmt::Debug for Authenticated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticated")

@@ -1,4 +1,4 @@
-//! What a handler gets to see: verified callbacks.
+//! Verified callbacks, as a handler gets them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::wire::Document;
 
 /// A `record` callback whose signature is right and fresh: a stream was recorded.
 ///
-/// Only [`Verifier`](crate::Verifier) makes one, and [`restore_trusted`](Self::restore_trusted) out of
-/// what was stored. It tells where the callback came from, not that its
-/// content is genuine: ZEGOCLOUD's signature does not cover the body, so whoever has seen one signed
-/// request can send another body under the same signature while it is fresh. Treat the content, the
-/// playback URL above all, as input that a stranger may have written.
+/// It is created by [`Verifier`](crate::Verifier), or by [`restore_trusted`](Self::restore_trusted) from
+/// what a store has kept. The check is about the origin and not about the content: ZEGOCLOUD's signature
+/// does not cover the body, so whoever has captured one signed request can send another body under the same
+/// signature while it is fresh. Treat the content, above all the playback URL, as input that a stranger may
+/// have written.
 ///
 /// Cloning is cheap.
 ///
@@ -98,18 +98,18 @@ impl RecordCallback {
         self.0.timestamp
     }
 
-    /// The random text that was signed along. It does not identify a callback.
+    /// The random string that was signed with the timestamp. It does not identify a callback.
     pub fn nonce(&self) -> &str {
         &self.0.nonce
     }
 
-    /// What the CDN vendor says about the file.
+    /// What the CDN vendor adds about the file.
     pub fn extra_params(&self) -> &ExtraParams {
         &self.0.extra_params
     }
 
-    /// The fields that the protocol does not define, by name, in the order in which they came. Of a
-    /// JSON array or object the value is the JSON text.
+    /// The fields that the protocol does not define, as pairs of name and value, in the order in which
+    /// they were sent. The value of a JSON array or object is its JSON.
     pub fn other_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .others
@@ -253,7 +253,7 @@ impl Parts {
     }
 }
 
-/// All that a handler may want to keep, except the signature.
+/// Serialises everything that a handler may want to keep, except the signature.
 impl Serialize for RecordCallback {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let extra_params = self.extra_params();
@@ -299,7 +299,7 @@ impl fmt::Debug for RecordCallback {
 
 /// A signed and fresh callback of another event than `record`, such as `compose` or `stream_close`.
 ///
-/// It is not handed to a handler, since its fields are others; it can be counted and logged.
+/// It has other fields and is not passed to a handler; it can be counted and logged.
 #[derive(Clone, Debug)]
 pub struct OtherEvent {
     name: String,
@@ -307,12 +307,12 @@ pub struct OtherEvent {
 }
 
 impl OtherEvent {
-    /// What the field `event` says.
+    /// The value of the field `event`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// All other fields by name, except what belongs to the signature.
+    /// All other fields as pairs of name and value, except timestamp, nonce and signature.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
             .iter()
@@ -339,7 +339,7 @@ impl OtherEvent {
     }
 }
 
-/// Its name, and its fields as pairs, since a name may repeat.
+/// Serialises the name, and the fields as pairs, since a name may repeat.
 impl Serialize for OtherEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut event = serializer.serialize_struct("OtherEvent", 2)?;

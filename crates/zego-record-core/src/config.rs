@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-/// A mistake in the configuration, found while it is built and never while a request is served.
+/// A mistake in the configuration, reported when it is built and never while a request is served.
 ///
-/// Its text says which setting is wrong and what to do about it; it never contains a secret.
+/// The message names the setting and says how to fix it. It never contains a secret.
 ///
 /// ```
 /// use zego_record_core::{CallbackSecret, ConfigErrorKind};
@@ -28,17 +28,17 @@ pub enum ConfigErrorKind {
     Secret,
     /// An environment variable is not set or not valid Unicode.
     Environment,
-    /// A tolerance, timeout, lease, retention or size is outside of what is safe.
+    /// A tolerance, timeout, lease, retention or size is outside the safe range.
     Limit,
     /// The policy for playback URLs cannot be built.
     ReplayUrlPolicy,
-    /// Anything else that a part built on this crate has to report, such as a store.
+    /// Any other error, reported by a crate that builds on this one, such as a store.
     Other,
 }
 
 impl ConfigError {
-    /// An error for a part that is built on this crate. `message` is lower case, has no full stop,
-    /// says what is wrong and what to do, and holds no secret.
+    /// Creates an error, for crates that build on this one. `message` should say what is wrong and how
+    /// to fix it, in lower case, without a full stop and without any secret.
     pub fn new(kind: ConfigErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,

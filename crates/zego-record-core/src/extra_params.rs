@@ -10,15 +10,14 @@ use serde::{Serialize, Serializer};
 
 use crate::wire::{Value, has_control_character, read_object};
 
-/// What the CDN vendor adds to a callback.
+/// The field `extra_params`: what the CDN vendor adds to a callback.
 ///
-/// ZEGOCLOUD sends it as a JSON text inside of a string, with members that depend on the vendor. A
-/// text that is no JSON, or that holds a documented member twice, is not recognised; it costs nothing
-/// but the typed members, and stays readable with [`text`](Self::text). So do members that are not
-/// documented.
+/// ZEGOCLOUD sends JSON inside a string, with members that depend on the vendor. If the string is not a
+/// JSON object, or contains a documented member twice, no vendor is recognised and the typed accessors
+/// return `None`; the callback is accepted all the same. [`text`](Self::text) always returns the whole
+/// string, including members that are not documented.
 ///
-/// The text is read when a typed member is asked for the first time. That would be a sixth of the
-/// instructions for accepting a callback, and many only need its playback URL.
+/// The string is parsed when a typed accessor is called for the first time.
 #[derive(Clone)]
 pub struct ExtraParams {
     text: Option<String>,
@@ -26,6 +25,8 @@ pub struct ExtraParams {
 }
 
 /// The members that only one vendor sends.
+///
+/// The enum and its variants are `non_exhaustive`, since ZEGOCLOUD adds vendors and members over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VendorParams {
@@ -51,8 +52,8 @@ pub enum VendorParams {
         /// `FileSize`, in bytes.
         file_size: Option<u64>,
     },
-    /// No vendor is recognised: `extra_params` is absent, of a vendor without documented members
-    /// (Aliyun), or not readable.
+    /// No vendor is recognised: `extra_params` is absent or not readable, or comes from a vendor
+    /// without documented members (Aliyun).
     #[default]
     Unrecognised,
 }
@@ -81,12 +82,12 @@ impl Vendor {
 }
 
 impl ExtraParams {
-    /// The whole text as it came, decoded from the wire form; `None` if the field is absent.
+    /// The whole string, decoded from the wire form; `None` if the field is absent.
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 
-    /// The vendor, told by the members that only it sends.
+    /// The vendor, recognised by the members that only it sends.
     pub fn vendor(&self) -> Option<Vendor> {
         match self.params() {
             VendorParams::Tencent { .. } => Some(Vendor::Tencent),
@@ -109,7 +110,7 @@ impl ExtraParams {
         }
     }
 
-    /// What the vendor calls the file: `FileID` (Tencent), `PersistentId` (Wangsu) or `ObsObject`
+    /// The vendor's name for the file: `FileID` (Tencent), `PersistentId` (Wangsu) or `ObsObject`
     /// (Huawei).
     pub fn file_id(&self) -> Option<&str> {
         match self.params() {
@@ -128,13 +129,13 @@ impl ExtraParams {
         }
     }
 
-    /// The length of the recording; `None` if it is absent, negative or no number.
+    /// The length of the recording; `None` if it is absent, negative or not a number.
     pub fn duration(&self) -> Option<Duration> {
         let seconds = self.duration_text()?.parse().ok()?;
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    /// The length of the recording in seconds, in the digits that came.
+    /// The length of the recording in seconds, with exactly the digits that were sent.
     pub fn duration_text(&self) -> Option<&str> {
         self.typed().duration.as_deref()
     }
@@ -152,7 +153,7 @@ impl ExtraParams {
     }
 }
 
-/// By the text, which all the rest comes from.
+/// Compares the whole strings.
 impl PartialEq for ExtraParams {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -171,15 +172,15 @@ impl fmt::Debug for ExtraParams {
     }
 }
 
-/// As its name.
+/// Serialises as the name.
 impl Serialize for Vendor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }
 
-/// The same members for every vendor, null where it has none; `duration` in seconds, `file_size` in
-/// bytes.
+/// Serialises with the same members for every vendor, null where it sends none; `duration` is in seconds,
+/// `file_size` in bytes.
 impl Serialize for ExtraParams {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut params = serializer.serialize_struct("ExtraParams", 6)?;

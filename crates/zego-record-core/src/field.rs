@@ -3,6 +3,8 @@
 use std::fmt;
 
 /// A field of the callback that ZEGOCLOUD documents.
+///
+/// The enum is `non_exhaustive`, since ZEGOCLOUD adds fields over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -16,7 +18,7 @@ pub enum Field {
     Event,
     /// `extra_params`: what the CDN vendor adds, JSON in a string.
     ExtraParams,
-    /// `nonce`: a random text, part of what is signed.
+    /// `nonce`: a random string, part of what is signed.
     Nonce,
     /// `replay_url`: where the recording can be played.
     ReplayUrl,

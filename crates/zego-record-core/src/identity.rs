@@ -24,7 +24,7 @@ use crate::wire::{Document, write_canonical};
 pub struct DeliveryKey([u8; 32]);
 
 impl DeliveryKey {
-    /// A key that a store has kept as bytes.
+    /// Creates a key from the 32 bytes that a store has kept.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -34,7 +34,7 @@ impl DeliveryKey {
         &self.0
     }
 
-    /// The first 16 bytes, for a replay guard that keeps one for every signature.
+    /// The first 16 bytes, which a replay guard keeps for every signature.
     pub fn content_digest(&self) -> [u8; 16] {
         std::array::from_fn(|index| self.0[index])
     }
@@ -157,8 +157,8 @@ impl Hashed {
     }
 }
 
-/// Of the first eight bytes, which are a hash already; a hasher with a random key makes them safe from
-/// whoever picks contents.
+/// Hashes the first eight bytes, which are a hash already. Use a hasher with a random key, since a peer
+/// can choose contents whose keys begin alike.
 impl Hash for DeliveryKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
@@ -179,7 +179,7 @@ impl fmt::Debug for DeliveryKey {
     }
 }
 
-/// As its hexadecimal text.
+/// Serialises as 64 hexadecimal digits.
 impl Serialize for DeliveryKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

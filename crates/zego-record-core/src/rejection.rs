@@ -9,9 +9,9 @@ use crate::verdict::Verdict;
 
 /// Why a request was rejected.
 ///
-/// Its [`verdict`](Self::verdict) decides what the sender sees: a status and one word. Its `Display` is for
-/// the operator's log, with all that helps to find the cause and nothing that is secret, neither the
-/// callback secret nor the signature that would have been right.
+/// The [`verdict`](Self::verdict) decides what the sender sees: a status and one word. `Display` is for the
+/// operator's log. It contains everything that helps to find the cause, but neither the callback secret nor
+/// the signature that would have been right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection(Reason);
 
@@ -34,8 +34,8 @@ impl Rejection {
         }
     }
 
-    /// Whether the signature was right. A receiver keeps what it rejects although it was signed,
-    /// since it may well be a recording.
+    /// Whether the signature was right. A receiver puts such requests into quarantine, since they may
+    /// be genuine recordings.
     pub const fn is_signed(&self) -> bool {
         match self.0 {
             Reason::MethodNotAllowed
@@ -54,8 +54,8 @@ impl Rejection {
         }
     }
 
-    /// For a stale or future timestamp: how many seconds the sender's clock is behind (negative) or
-    /// ahead (positive) of ours.
+    /// How many seconds the timestamp is behind (negative) or ahead of (positive) the receiver's clock;
+    /// `None` unless that is why the request was rejected.
     pub const fn clock_offset(&self) -> Option<i64> {
         match self.0 {
             Reason::Stale { age, .. } => Some(age.saturating_neg()),
@@ -84,7 +84,7 @@ impl Rejection {
         Self(Reason::BodyIncomplete)
     }
 
-    /// Another event than `record`, for a receiver that rejects those.
+    /// The event is not `record`, and the receiver rejects other events.
     pub const fn unexpected_event() -> Self {
         Self(Reason::UnexpectedEvent)
     }

@@ -2,12 +2,13 @@
 
 use crate::config::{ConfigError, ConfigErrorKind};
 
-/// Which playback URLs a verifier lets through.
+/// An allow-list of hosts for playback URLs.
 ///
 /// A handler usually downloads `replay_url`, and the signature does not cover it: a forged one could
-/// lead into the receiver's own network. With a policy, a URL is let through only if it has a scheme
-/// that is allowed, no user info, and a host name that is on the list. IP addresses, names without a
-/// dot and names of private zones are never let through. What a name resolves to is not looked at.
+/// point into the receiver's own network. With a policy, a URL is allowed only if it has an allowed
+/// scheme, no user info, and a host name that is on the list. IP addresses, names without a dot and
+/// names of private zones are never allowed. Names are not resolved, so the policy does not protect from
+/// an allowed name that points to a private address.
 ///
 /// The syntax is narrower than that of URLs, so that no HTTP client can see another host in it: a
 /// scheme, `://`, a host of ASCII letters, digits and hyphens, a port of digits, and then only
@@ -34,7 +35,7 @@ impl ReplayUrlPolicy {
     ///
     /// # Errors
     ///
-    /// If there is none, or if one of them is no such pattern or could never be let through.
+    /// If the list is empty, or if one of the patterns is malformed or could never be allowed.
     pub fn hosts<I>(patterns: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -72,7 +73,7 @@ impl ReplayUrlPolicy {
         self
     }
 
-    /// Whether the policy lets a URL through.
+    /// Whether the policy allows a URL.
     pub fn allows(&self, url: &str) -> bool {
         self.check(url).is_ok()
     }

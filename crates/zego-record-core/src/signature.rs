@@ -11,13 +11,13 @@ use crate::time::UnixSeconds;
 
 /// The 20 bytes of a callback's SHA-1 signature.
 ///
-/// The hexadecimal text is read in upper and lower case and written in lower case. Comparison takes
-/// the same time wherever two signatures differ.
+/// Hexadecimal digits are read in upper and lower case, and written in lower case. Two signatures are
+/// compared in constant time.
 #[derive(Clone, Copy, Eq)]
 pub struct Signature([u8; 20]);
 
 impl Signature {
-    /// Reads 40 hexadecimal digits.
+    /// Parses 40 hexadecimal digits; `None` if `text` is anything else.
     pub fn from_hex(text: &str) -> Option<Self> {
         let digits: &[u8; 40] = text.as_bytes().try_into().ok()?;
         let (pairs, _) = digits.as_chunks();
@@ -28,38 +28,38 @@ impl Signature {
         Some(Self(bytes))
     }
 
-    /// The 20 bytes: what identifies a signed request. The nonce does not, since a nonce and a
-    /// timestamp can be split in another place under the same signature.
+    /// The 20 bytes, which identify a signed request. The nonce does not, since the digits of timestamp
+    /// and nonce can be split in another place under the same signature.
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 }
 
-/// In constant time.
+/// Compares in constant time.
 impl PartialEq for Signature {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-/// 40 lower-case hexadecimal digits, as ZEGOCLOUD sends them.
+/// Writes 40 lower-case hexadecimal digits, as ZEGOCLOUD sends them.
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// Not the bytes: whoever reads a signature out of a log can send any body under it.
+/// Does not show the bytes: whoever reads a fresh signature in a log can send any body under it.
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature(..)")
     }
 }
 
-/// Signs a timestamp and a nonce as ZEGOCLOUD does: SHA-1 over the three texts, sorted as byte
-/// strings and joined without separators.
+/// Signs a timestamp and a nonce as ZEGOCLOUD does: SHA-1 over secret, timestamp and nonce, sorted as
+/// byte strings and joined without separators.
 ///
-/// For tests and tools; a receiver has no use for it. Neither text is checked.
+/// This is for tests and tools; a receiver has no use for it. Neither string is checked.
 ///
 /// ```
 /// use zego_record_core::{CallbackSecret, sign};

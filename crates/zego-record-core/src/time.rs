@@ -36,12 +36,12 @@ impl UnixSeconds {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This point in time moved by `duration` into the future; fractions of a second are dropped.
+    /// This point in time plus `duration`, saturating; fractions of a second are dropped.
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(whole_seconds(duration)))
     }
 
-    /// The same point in time for `std`, or `None` where the platform's clock cannot express it.
+    /// Converts to `SystemTime`; `None` if the platform cannot represent this point in time.
     pub fn to_system_time(self) -> Option<SystemTime> {
         let distance = Duration::from_secs(self.0.unsigned_abs());
         if self.0 >= 0 {
@@ -85,7 +85,7 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// As an integer.
+/// Serialises as an integer.
 impl Serialize for UnixSeconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(self.0)

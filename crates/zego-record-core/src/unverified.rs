@@ -8,11 +8,10 @@ use crate::signature::{self, Signature};
 use crate::time::UnixSeconds;
 use crate::wire::{self, Document, WireForm};
 
-/// A body that is readable, and not verified: it may come from anybody.
+/// A body that was parsed but not verified: it may come from anybody.
 ///
-/// It shows only what takes part in the check of its origin, for diagnosis; the rest comes out of
-/// [`Verifier::verify`](crate::Verifier::verify). Values are borrowed from the body where they stand in
-/// it as they are.
+/// It gives access only to the fields that take part in the signature check, for diagnosis. Everything
+/// else comes out of [`Verifier::verify`](crate::Verifier::verify).
 ///
 /// ```
 /// use zego_record_core::{Unverified, WireForm};
@@ -26,38 +25,38 @@ use crate::wire::{self, Document, WireForm};
 pub struct Unverified<'a>(Document<'a>);
 
 impl<'a> Unverified<'a> {
-    /// Reads a body in any of the wire forms. The form is told by the body itself and not by a
-    /// Content-Type, which ZEGOCLOUD does not document.
+    /// Parses a body in any of the wire forms. The form is recognised from the body itself, since
+    /// ZEGOCLOUD does not document a Content-Type.
     ///
     /// # Errors
     ///
-    /// [`Malformed`](crate::Verdict::Malformed) if it is not readable, or if two readers could
-    /// understand different things by it.
+    /// [`Malformed`](crate::Verdict::Malformed) if the body cannot be parsed, or if two parsers could
+    /// disagree about what it says.
     pub fn read(body: &'a [u8]) -> Result<Self, Rejection> {
         Ok(Self(wire::read(body)?))
     }
 
-    /// The form in which it came.
+    /// The wire form of the body.
     pub fn wire_form(&self) -> WireForm {
         self.0.form()
     }
 
-    /// The signed timestamp, as it came.
+    /// The timestamp, exactly as it was sent.
     pub fn timestamp(&self) -> Option<&str> {
         self.0.signed(Field::Timestamp)
     }
 
-    /// The signed nonce, as it came.
+    /// The nonce, exactly as it was sent.
     pub fn nonce(&self) -> Option<&str> {
         self.0.signed(Field::Nonce)
     }
 
-    /// The signature, as it came.
+    /// The signature, exactly as it was sent.
     pub fn signature(&self) -> Option<&str> {
         self.0.signed(Field::Signature)
     }
 
-    /// The AppID that the body claims, by which the secret may be chosen.
+    /// The AppID that the body claims.
     pub fn appid(&self) -> Option<&str> {
         self.0.signed(Field::Appid)
     }

@@ -16,7 +16,7 @@ use crate::unverified::{Claims, Unverified};
 const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
 const MAX_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Decides whether a body comes from somebody who knows the secret, and is fresh.
+/// Checks that a body is signed with a configured secret, is fresh, and has the fields of a recording.
 ///
 /// ```
 /// use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier};
@@ -42,17 +42,19 @@ pub struct Verifier {
     replay_urls: Option<ReplayUrlPolicy>,
 }
 
-/// What a verified body is about. Exhaustive by decision: events that get types of their own later are
-/// reached through [`OtherEvent`].
+/// A verified body.
+///
+/// The enum is exhaustive by decision: should other events get types of their own, they will be reached
+/// through [`OtherEvent`].
 #[derive(Clone, Debug)]
 pub enum Verified {
     /// A stream was recorded.
     Record(RecordCallback),
-    /// Something else happened.
+    /// Another event than `record`.
     Other(OtherEvent),
 }
 
-/// Collects what a [`Verifier`] needs to know.
+/// Configures a [`Verifier`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before build()"]
 pub struct VerifierBuilder(Verifier);
@@ -64,7 +66,7 @@ struct Entry {
 }
 
 impl Verifier {
-    /// Starts to configure a verifier; it needs one secret at least.
+    /// Creates a builder. A verifier needs at least one secret.
     pub fn builder() -> VerifierBuilder {
         VerifierBuilder(Self {
             secrets: Vec::new(),
@@ -74,7 +76,7 @@ impl Verifier {
         })
     }
 
-    /// Reads and checks a body; `now` is the receiver's clock.
+    /// Parses and checks a body; `now` is the current time.
     ///
     /// This is [`Unverified::read`], [`authenticate`](Self::authenticate) and
     /// [`check_content`](Self::check_content) in one.
@@ -88,8 +90,7 @@ impl Verifier {
         self.check_content(self.authenticate(Unverified::read(body)?, now)?)
     }
 
-    /// Checks the signature and the time of a body, and nothing else that it says; `now` is the
-    /// receiver's clock.
+    /// Checks the signature and the timestamp of a body, and nothing else; `now` is the current time.
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl Verifier {
         Ok(Authenticated::new(unverified.into_document(), origin))
     }
 
-    /// Checks what an authenticated body says.
+    /// Checks the content of an authenticated body.
     ///
     /// # Errors
     ///
@@ -207,8 +208,8 @@ impl Verifier {
 }
 
 impl VerifierBuilder {
-    /// Adds a secret for every AppID that has none of its own. Several are possible while a secret is
-    /// being replaced: any of them may match.
+    /// Adds a secret for every AppID that has none of its own. While a secret is being replaced, add the
+    /// old one and the new one: either may match.
     pub fn secret(mut self, secret: CallbackSecret) -> Self {
         self.0.secrets.push(Entry {
             appid: None,
@@ -232,12 +233,12 @@ impl VerifierBuilder {
         Ok(self.secrets(CallbackSecret::list_from_env(variable)?))
     }
 
-    /// Adds a secret for one AppID alone. A callback with this `appid` must be signed by one of its
-    /// own secrets, and no other callback may be signed by them.
+    /// Adds a secret for one AppID alone. A callback with this `appid` must be signed with one of its
+    /// own secrets, and no other callback may be signed with them.
     ///
     /// As soon as one secret is bound to an AppID, a callback whose `appid` is not written as a plain
-    /// decimal number is rejected as [`BadSignature`](crate::Verdict::BadSignature): `01` or `1.0`
-    /// could be the same project as `1` to whoever reads the callback.
+    /// decimal number is rejected as [`BadSignature`](crate::Verdict::BadSignature), since `01` or
+    /// `1.0` may be the same project as `1` to whoever reads the callback.
     pub fn secret_for(mut self, appid: impl Into<String>, secret: CallbackSecret) -> Self {
         self.0.secrets.push(Entry {
             appid: Some(appid.into()),
