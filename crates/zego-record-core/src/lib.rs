@@ -38,11 +38,18 @@
 //!
 //! # What is not
 //!
-//! * The signature does not cover the body. A callback is *origin-checked*: whoever has seen one signed
-//!   request can send another body under the same signature while it is fresh. `zego-record-receiver`
-//!   rejects the second body; over plain HTTP nobody can tell which one is genuine.
+//! * The content. The signature does not cover the body, so a callback is *origin-checked*: whoever has
+//!   captured one signed request can send another body under the same signature while it is fresh.
+//!   `zego-record-receiver` rejects the second body; over plain HTTP nobody can tell which one is genuine.
 //! * Playback URLs, unless a [`ReplayUrlPolicy`] is set.
-//! * Replays and duplicates: that takes a memory, which `zego-record-receiver` has.
+//! * Replays and duplicates. Replay protection and deduplication need a memory, which
+//!   `zego-record-receiver` has; [`RecordCallback::delivery_key`] is the idempotency key for your own.
+//!
+//! # Verdicts
+//!
+//! [`Verdict`] is the table of all answers, with their status and body. This crate decides the rows from
+//! [`Malformed`](Verdict::Malformed) to [`ReplayUrlRefused`](Verdict::ReplayUrlRefused), except
+//! [`SignatureReused`](Verdict::SignatureReused).
 
 mod authenticated;
 mod callback;
@@ -78,3 +85,7 @@ pub use unverified::Unverified;
 pub use verdict::Verdict;
 pub use verifier::{Verified, Verifier, VerifierBuilder};
 pub use wire::WireForm;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,6 +10,7 @@ mod find;
 mod form;
 mod json;
 mod nested;
+mod nodes;
 mod percent;
 mod scan;
 mod text;
