@@ -207,7 +207,7 @@ fn no_answer_and_no_connection_are_failed_attempts() {
         .as_str()
         .unwrap()
         .to_owned();
-    assert!(reply.contains("rejected"), "{reply}");
+    assert!(reply.contains("refused"), "{reply}");
     let said = run(&[
         "send",
         &format!("http://{free}/"),
