@@ -112,6 +112,19 @@ const VECTORS: &[Vector] = &[
         key: "edc0e3136ad15d4ab690916488f5b3593ffd4b47dbdfac61f2b1a7c14121398d",
     },
     Vector {
+        name: "times of ten digits that begin with zeros",
+        body: "event=record&appid=1&stream_alias=a&replay_url=u&begin_time=0000000001&end_time=0000000002",
+        hashed: &[
+            ("appid", 't', "1"),
+            ("begin_time", 't', "1"),
+            ("end_time", 't', "2"),
+            ("event", 't', "record"),
+            ("replay_url", 't', "u"),
+            ("stream_alias", 't', "a"),
+        ],
+        key: "e607abdabb9da4d8de27860533a69d25a152ddd48498988f462174e4a0f227a3",
+    },
+    Vector {
         name: "unknown fields, before, between and after the others",
         body: r#"{"zone":"z","event":"record","appid":"1","stream_alias":"a","replay_url":"u","begin_time":"1","end_time":"2","file":12345678901234567890123,"":true,"Z":"\u0000\u00e9\ud83c\udfa5","app":"x"}"#,
         hashed: &[
