@@ -5,13 +5,14 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{SECRET, builder, now, verify};
+use common::{SECRET, builder, now, request, verify};
 use zego_record_core::{CallbackSecret, ReplayUrlPolicy, UnixSeconds, Verdict, Verifier};
 use zego_record_receiver::{
-    Binding, BoxFuture, MemoryGuard, Receiver, ReplayCheck, ReplayGuard, StoreError,
+    Binding, BoxFuture, MemoryGuard, Receiver, ReplayCheck, ReplayGuard, StoreError, StoreErrorKind,
 };
 use zego_record_testkit::{ManualClock, RequestBuilder};
 
@@ -190,4 +191,51 @@ fn a_full_guard_removes_what_has_expired_before_what_is_live() {
     assert_eq!(guard.bind_now(&check(4, 1, 660)), Binding::First);
     assert_eq!(guard.bind_now(&check(3, 2, 660)), Binding::Conflict);
     assert_eq!((guard.len(), guard.evictions()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_shared_guard_that_fails_and_recovers_lets_no_forgery_be_first() {
+    #[derive(Debug, Default)]
+    struct Unsteady {
+        guard: MemoryGuard,
+        is_down: AtomicBool,
+    }
+    impl ReplayGuard for Unsteady {
+        fn bind<'a>(
+            &'a self,
+            check: &'a ReplayCheck,
+        ) -> BoxFuture<'a, Result<Binding, StoreError>> {
+            if self.is_down.load(Ordering::Relaxed) {
+                let down = StoreError::new(StoreErrorKind::Unavailable, "down");
+                return Box::pin(async { Err(down) });
+            }
+            self.guard.bind(check)
+        }
+
+        fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+            self.guard.purge(limit)
+        }
+
+        fn evictions(&self) -> u64 {
+            0
+        }
+    }
+    for (down_first, down_then) in [(true, false), (false, true)] {
+        let guard = Arc::new(Unsteady::default());
+        let receiver = builder().guard(Arc::clone(&guard)).build().unwrap();
+        let genuine = request("genuine");
+        guard.is_down.store(down_first, Ordering::Relaxed);
+        let verified = receiver.pipeline().verify(genuine.body()).await;
+        assert!(verified.is_ok());
+
+        guard.is_down.store(down_then, Ordering::Relaxed);
+        let forged = String::from_utf8(genuine.body().to_vec()).unwrap();
+        let forged = forged.replace("genuine", "forged");
+        let rejection = receiver.pipeline().verify(forged.as_bytes()).await;
+        assert_eq!(
+            rejection.unwrap_err().verdict(),
+            Verdict::SignatureReused,
+            "down at first: {down_first}"
+        );
+    }
 }

@@ -47,16 +47,20 @@ impl GuardClient {
     ///
     /// A guard is a mitigation: to reject everything while it cannot be reached would lose recordings.
     pub(crate) async fn bind(&self, check: &ReplayCheck) -> (Binding, Option<StoreError>) {
-        // Always, so that a shared guard may fail and recover between two requests without either of them
-        // being a first.
-        let local = self.local.bind_now(check);
         let Some(guard) = &self.guard else {
-            return (local, None);
+            return (self.local.bind_now(check), None);
         };
+        // Always, so that a shared guard may fail and recover between two requests without either of them
+        // being a first; not for one that is in memory as well, whose bound is the user's.
+        let is_infallible = catch(|| guard.is_infallible()).unwrap_or(false);
+        let local = (!is_infallible).then(|| self.local.bind_now(check));
         match call(self.timeout, || guard.bind(check)).await {
-            Ok(shared) if local != Binding::Conflict => (shared, None),
-            Ok(_) => (local, None),
-            Err(error) => (local, Some(error)),
+            Ok(_) if local == Some(Binding::Conflict) => (Binding::Conflict, None),
+            Ok(shared) => (shared, None),
+            Err(error) => {
+                let local = local.unwrap_or_else(|| self.local.bind_now(check));
+                (local, Some(error))
+            }
         }
     }
 

@@ -27,6 +27,12 @@ pub trait ReplayGuard: fmt::Debug + Send + Sync {
 
     /// How many bindings were removed before they expired, for lack of room.
     fn evictions(&self) -> u64;
+
+    /// Whether it can never fail, since it is in the memory of this process. A receiver asks a guard of its
+    /// own along with every other one, to fall back to.
+    fn is_infallible(&self) -> bool {
+        false
+    }
 }
 
 /// For a guard that others hold as well.
@@ -41,6 +47,10 @@ impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
 
     fn evictions(&self) -> u64 {
         (**self).evictions()
+    }
+
+    fn is_infallible(&self) -> bool {
+        (**self).is_infallible()
     }
 }
 

@@ -120,6 +120,10 @@ impl ReplayGuard for MemoryGuard {
     fn evictions(&self) -> u64 {
         self.shards().map(|shard| shard.evictions).sum()
     }
+
+    fn is_infallible(&self) -> bool {
+        true
+    }
 }
 
 impl Shard {
