@@ -254,7 +254,7 @@ fn ten_thousand_callbacks_under_bad_conditions_are_each_handled_once() {
         assert_eq!(sent.status.code(), Some(0), "{name}: {report}");
         assert!(report.contains(", 0 lost"), "{name}: {report}");
         assert!(
-            report.contains(" 0 wrongly accepted, 0 unanswered"),
+            report.contains(" 0 wrongly accepted, 0 without proof"),
             "{name}: {report}"
         );
         let (written, _) = example.stop("-TERM");
