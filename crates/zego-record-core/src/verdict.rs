@@ -25,7 +25,9 @@ pub enum Verdict {
     Handled,
     /// The handler discarded the callback: it will never want it.
     Discarded,
-    /// The same delivery was handled before; the handler was not run.
+    /// The callback is committed to the inbox; a worker runs the handler later.
+    Accepted,
+    /// The same delivery was handled or accepted before; nothing was done again.
     Duplicate,
     /// Signed, but another event than `record`; the handler was not run.
     Ignored,
@@ -59,7 +61,7 @@ pub enum Verdict {
     HandlerFailed,
     /// The handler did not finish in time.
     HandlerTimeout,
-    /// The delivery store cannot be reached.
+    /// The delivery store or the inbox cannot be reached.
     StoreUnavailable,
     /// Too many callbacks are in flight, or the receiver is shutting down.
     Busy,
@@ -85,6 +87,7 @@ impl Verdict {
         Self::Duplicate,
         Self::Handled,
         Self::Discarded,
+        Self::Accepted,
         Self::HandlerFailed,
         Self::HandlerTimeout,
         Self::StoreUnavailable,
@@ -129,6 +132,7 @@ impl Verdict {
         match self {
             Self::Handled => (200, "handled"),
             Self::Discarded => (200, "discarded"),
+            Self::Accepted => (200, "accepted"),
             Self::Duplicate => (200, "duplicate"),
             Self::Ignored => (200, "ignored"),
             Self::MethodNotAllowed => (405, "method_not_allowed"),

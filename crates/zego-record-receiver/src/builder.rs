@@ -8,8 +8,9 @@ use zego_record_core::{ConfigError, ConfigErrorKind, OtherEvent, Verdict, Verifi
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::guard::ReplayProtection;
+use crate::guard::{Mode, ReplayGuard, ReplayProtection};
 use crate::hooks::{Abandoned, Delivered, Hooks, Quarantined, Rejected};
+use crate::inbox::{Accept, InboxClient, InboxReceiver};
 use crate::pipeline::{BodyLimits, keep_for};
 use crate::receiver::Receiver;
 use crate::reply::{RejectionBody, Replies};
@@ -68,7 +69,7 @@ impl ReceiverBuilder {
             store: None,
             store_timeout: Duration::from_millis(500),
             store_failure: StoreFailure::default(),
-            replay_protection: ReplayProtection::in_memory(),
+            replay_protection: ReplayProtection::default(),
             reject_other_events: false,
             clock: Arc::new(SystemClock::new()),
             hooks: Hooks::default(),
@@ -213,6 +214,38 @@ impl ReceiverBuilder {
     pub fn on_abandoned(mut self, hook: impl Fn(&Abandoned) + Send + Sync + 'static) -> Self {
         self.hooks.abandoned = Some(Box::new(hook));
         self
+    }
+
+    /// Builds a receiver that commits callbacks to an inbox instead of running a handler. The inbox is its
+    /// store and its replay guard.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), and if a store or a guard was set, which would never be used.
+    pub fn build_with_inbox(
+        mut self,
+        inbox: impl Accept + 'static,
+    ) -> Result<InboxReceiver, ConfigError> {
+        for (name, is_set) in [
+            ("store", self.store.is_some()),
+            ("guard", self.replay_protection.guard.is_some()),
+        ] {
+            if is_set {
+                return Err(limit(format!(
+                    "a {name} was set and an inbox, which has its own: leave out .{name}(..)"
+                )));
+            }
+        }
+        let inbox = Arc::new(inbox);
+        self.replay_protection.guard = match self.replay_protection.mode {
+            Mode::Off => None,
+            Mode::Observe | Mode::Enforce => Some(Arc::clone(&inbox) as Arc<dyn ReplayGuard>),
+        };
+        let client = InboxClient::new(inbox, self.store_timeout);
+        Ok(InboxReceiver {
+            receiver: self.build()?,
+            inbox: Arc::new(client),
+        })
     }
 
     /// Builds the receiver.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zego_record_core::{DeliveryKey, RecordCallback};
 
@@ -111,30 +112,73 @@ impl From<Delivery> for RecordCallback {
 #[derive(Clone)]
 pub struct HandlerError {
     source: Arc<dyn Error + Send + Sync>,
-    discard: bool,
+    kind: HandlerErrorKind,
+}
+
+/// What is to happen after a [`HandlerError`].
+///
+/// Without an inbox there is no schedule but ZEGOCLOUD's: everything but
+/// [`Discard`](Self::Discard) is answered with `500` then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandlerErrorKind {
+    /// The handler is run again, by the schedule.
+    Retry,
+    /// The handler is run again after this time, in place of what the schedule says.
+    RetryAfter(Duration),
+    /// The handler is run again after this time, and this run does not count as an attempt.
+    Postpone(Duration),
+    /// The callback goes to the dead letters at once.
+    DeadLetter,
+    /// The callback is done without an effect.
+    Discard,
 }
 
 impl HandlerError {
-    /// A failure that may be transient: it is answered with `500`, and ZEGOCLOUD tries again.
+    /// A failure that may be transient: the handler is run again. Without an inbox it is answered with
+    /// `500`, and ZEGOCLOUD tries again.
     pub fn retry(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(HandlerErrorKind::Retry, reason)
+    }
+
+    /// As [`retry`](Self::retry), after `delay` in place of what the schedule of the inbox says, for
+    /// example because another service has asked for it with `Retry-After`. The attempt counts all the
+    /// same.
+    pub fn retry_after(delay: Duration, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(HandlerErrorKind::RetryAfter(delay), reason)
+    }
+
+    /// This callback is not at fault, for example because a service that every callback needs is down:
+    /// the inbox runs the handler again after `delay` and does not count this attempt.
+    pub fn postpone(delay: Duration, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(HandlerErrorKind::Postpone(delay), reason)
+    }
+
+    /// Trying again is of no use and a person has to look: the inbox keeps the callback as a dead letter.
+    pub fn dead_letter(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(HandlerErrorKind::DeadLetter, reason)
+    }
+
+    /// The handler will never want this callback: it is done, and without an inbox answered with `1`.
+    pub fn discard(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(HandlerErrorKind::Discard, reason)
+    }
+
+    fn new(kind: HandlerErrorKind, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             source: reason.into().into(),
-            discard: false,
+            kind,
         }
     }
 
-    /// The handler will never want this callback: it is answered with `1`, so that it does not come
-    /// again.
-    pub fn discard(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            source: reason.into().into(),
-            discard: true,
-        }
+    /// What is to happen.
+    pub fn kind(&self) -> HandlerErrorKind {
+        self.kind
     }
 
     /// Whether it was created by [`discard`](Self::discard).
     pub fn is_discard(&self) -> bool {
-        self.discard
+        self.kind == HandlerErrorKind::Discard
     }
 
     /// The reason that was given.
@@ -151,8 +195,9 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
 }
 
 impl HandlerError {
-    /// The text for a log. An error whose `Display` panics must not take the delivery with it.
-    pub(crate) fn describe(&self) -> String {
+    /// The reason and all its causes as text, also if a `Display` of one of them panics: a log must not
+    /// take the delivery with it.
+    pub fn describe(&self) -> String {
         catch(|| self.to_string()).unwrap_or_else(|| "an error that cannot be displayed".to_owned())
     }
 }
@@ -173,7 +218,6 @@ impl fmt::Display for HandlerError {
 
 impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.discard { "discard" } else { "retry" };
-        write!(f, "HandlerError({kind}: {self})")
+        write!(f, "HandlerError({:?}: {self})", self.kind)
     }
 }

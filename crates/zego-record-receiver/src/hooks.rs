@@ -103,6 +103,16 @@ impl<'a> Delivered<'a> {
     pub fn elapsed(&self) -> Option<Duration> {
         self.elapsed
     }
+
+    pub(crate) fn not_run(callback: &'a RecordCallback, verdict: Verdict) -> Self {
+        Self {
+            callback,
+            verdict,
+            attempt: None,
+            error: None,
+            elapsed: None,
+        }
+    }
 }
 
 /// A callback that was verified and not answered with success, and that did not come again within the

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls a part that belongs to the user; `None` if it panics, which counts as that part having no
 /// answer. The panic hook has reported the panic by then.
-pub(crate) fn catch<T>(part: impl FnOnce() -> T) -> Option<T> {
+pub fn catch<T>(part: impl FnOnce() -> T) -> Option<T> {
     let payload = match catch_unwind(AssertUnwindSafe(part)) {
         Ok(value) => return Some(value),
         Err(payload) => payload,

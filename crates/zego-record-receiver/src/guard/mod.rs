@@ -8,4 +8,5 @@ mod protection;
 pub(crate) use client::GuardClient;
 pub use contract::{Binding, ReplayCheck, ReplayGuard};
 pub use memory::MemoryGuard;
+pub(crate) use protection::Mode;
 pub use protection::ReplayProtection;

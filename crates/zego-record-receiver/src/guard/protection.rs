@@ -13,7 +13,7 @@ use super::contract::ReplayGuard;
 /// use zego_record_receiver::{MemoryGuard, ReplayProtection};
 ///
 /// let bigger = ReplayProtection::from(MemoryGuard::with_capacity(1_000_000));
-/// let only_counted = ReplayProtection::from(MemoryGuard::new()).observe_only();
+/// let only_counted = ReplayProtection::default().observe_only();
 /// let off = ReplayProtection::insecure_off();
 /// ```
 #[derive(Clone)]
@@ -45,9 +45,12 @@ impl ReplayProtection {
             mode: Mode::Off,
         }
     }
+}
 
-    /// The guard that a receiver builds for itself, in memory and on its own clock.
-    pub(crate) fn in_memory() -> Self {
+/// Enforced by the guard that a receiver builds for itself, in memory and on its own clock, or by its inbox
+/// if it has one.
+impl Default for ReplayProtection {
+    fn default() -> Self {
         Self {
             guard: None,
             mode: Mode::Enforce,

@@ -16,10 +16,9 @@ use crate::concurrency::Permit;
 use crate::delivery::{Delivery, HandlerError};
 use crate::hooks::{Abandoned, Delivered};
 use crate::outcome::Outcome;
-use crate::owner;
 use crate::panics::catch;
 use crate::receiver::{Inner, Receiver};
-use crate::store::{Claim, StoreError};
+use crate::store::{Claim, Owner, StoreError};
 use crate::telemetry::CallbackSpan;
 
 /// One attempt to deliver one callback.
@@ -181,7 +180,7 @@ impl Report {
 
 impl Inner {
     fn new_claim(&self, key: DeliveryKey, event_id: String) -> Result<Claim, StoreError> {
-        let claim = Claim::new(key, event_id, owner::random()?);
+        let claim = Claim::new(key, event_id, Owner::random()?);
         Ok(claim
             .with_lease(self.config.lease)
             .with_retention(self.config.retention))

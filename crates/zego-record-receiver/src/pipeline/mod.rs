@@ -1,5 +1,7 @@
-//! The way of a request, a file a step: read the body, verify, claim, run, settle.
+//! The way of a request, a file a step: read the body, verify, claim, run, settle; with an inbox, verify
+//! and accept.
 
+mod accept;
 mod body;
 mod claim;
 mod deliver;
@@ -7,6 +9,7 @@ mod run;
 mod settle;
 mod verify;
 
+pub(crate) use accept::accept;
 pub(crate) use body::BodyLimits;
 pub(crate) use verify::keep_for;
 

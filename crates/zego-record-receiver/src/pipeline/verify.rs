@@ -15,24 +15,45 @@ pub(crate) const REPLAY_MARGIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn verify(inner: &Inner, body: &[u8]) -> Result<Verified, Rejection> {
     let verifier = inner.verifier();
-    let now = inner.config.clock.now();
+    let authenticated = authenticate(inner, &verifier, body)?;
+    // Before the content is judged: a signature that came with another event, or with a body that is
+    // rejected below, must not carry a forged recording afterwards.
+    if let Some(check) = inner.replay_check(&verifier, &authenticated)
+        && inner.is_replay(&check).await
+    {
+        return Err(inner.reject_body(Rejection::signature_reused(), body));
+    }
+    let verified = judge(inner, verifier.check_content(authenticated), body)?;
+    if let Verified::Record(_) = verified {
+        inner.telemetry.verified();
+    }
+    Ok(verified)
+}
+
+/// Checks signature and time.
+pub(super) fn authenticate<'a>(
+    inner: &Inner,
+    verifier: &Verifier,
+    body: &'a [u8],
+) -> Result<Authenticated<'a>, Rejection> {
     let authenticated = Unverified::read(body)
-        .and_then(|unverified| verifier.authenticate(unverified, now))
+        .and_then(|unverified| verifier.authenticate(unverified, inner.config.clock.now()))
         .map_err(|rejection| {
             inner.suspect_clock(&rejection, body);
             inner.reject_body(rejection, body)
         })?;
     inner.trust_clock();
-    // Before the content is judged: a signature that came with another event, or with a body that is
-    // rejected below, must not carry a forged recording afterwards.
-    if inner.is_replay(&verifier, &authenticated).await {
-        return Err(inner.reject_body(Rejection::signature_reused(), body));
-    }
-    match verifier.check_content(authenticated) {
-        Ok(Verified::Record(callback)) => {
-            inner.telemetry.verified();
-            Ok(Verified::Record(callback))
-        }
+    Ok(authenticated)
+}
+
+/// Reports what is ignored or rejected for its content.
+pub(super) fn judge(
+    inner: &Inner,
+    checked: Result<Verified, Rejection>,
+    body: &[u8],
+) -> Result<Verified, Rejection> {
+    match checked {
+        Ok(Verified::Record(callback)) => Ok(Verified::Record(callback)),
         Ok(Verified::Other(_)) if inner.config.reject_other_events => {
             Err(inner.reject_body(Rejection::unexpected_event(), body))
         }
@@ -46,17 +67,24 @@ pub(super) async fn verify(inner: &Inner, body: &[u8]) -> Result<Verified, Rejec
 }
 
 impl Inner {
+    /// What a guard is asked, unless replay protection is off.
+    pub(super) fn replay_check(
+        &self,
+        verifier: &Verifier,
+        authenticated: &Authenticated<'_>,
+    ) -> Option<ReplayCheck> {
+        self.guard.is_on().then(|| {
+            ReplayCheck::new(
+                *authenticated.signature().as_bytes(),
+                authenticated.delivery_key().content_digest(),
+                keep_for(verifier),
+            )
+        })
+    }
+
     /// Whether the signature was seen before with other content, and that is not only to be observed.
-    async fn is_replay(&self, verifier: &Verifier, authenticated: &Authenticated<'_>) -> bool {
-        if !self.guard.is_on() {
-            return false;
-        }
-        let check = ReplayCheck::new(
-            *authenticated.signature().as_bytes(),
-            authenticated.delivery_key().content_digest(),
-            keep_for(verifier),
-        );
-        let (binding, failure) = self.guard.bind(&check).await;
+    async fn is_replay(&self, check: &ReplayCheck) -> bool {
+        let (binding, failure) = self.guard.bind(check).await;
         if let Some(failure) = failure {
             self.telemetry.guard_fell_back(&failure);
         }
@@ -68,7 +96,7 @@ impl Inner {
         !observes_only
     }
 
-    fn reject_body(&self, rejection: Rejection, body: &[u8]) -> Rejection {
+    pub(super) fn reject_body(&self, rejection: Rejection, body: &[u8]) -> Rejection {
         if rejection.is_signed() && self.config.hooks.quarantine.is_some() {
             if self.quarantine.takes(body, self.config.clock.monotonic()) {
                 self.config

@@ -27,7 +27,7 @@ impl StoreClient {
     }
 
     pub(crate) async fn claim(&self, claim: &Claim) -> Result<ClaimOutcome, StoreError> {
-        self.try_again(|| self.store.claim(claim)).await
+        try_again(self.timeout, || self.store.claim(claim)).await
     }
 
     pub(crate) async fn settle(
@@ -35,8 +35,7 @@ impl StoreClient {
         claim: &Claim,
         settlement: Settlement,
     ) -> Result<Settled, StoreError> {
-        self.try_again(|| self.store.settle(claim, settlement))
-            .await
+        try_again(self.timeout, || self.store.settle(claim, settlement)).await
     }
 
     /// One page; the next one is due soon in any case.
@@ -54,22 +53,6 @@ impl StoreClient {
             .saturating_mul(MAX_TRIES)
             .saturating_add(PAUSE * MAX_TRIES * MAX_TRIES)
     }
-
-    async fn try_again<'a, T>(
-        &self,
-        request: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let mut tries = 1;
-        loop {
-            match call(self.timeout, &request).await {
-                Err(error) if error.is_transient() && tries < MAX_TRIES => {
-                    tokio::time::sleep(PAUSE * tries).await;
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
-    }
 }
 
 impl fmt::Debug for StoreClient {
@@ -81,8 +64,29 @@ impl fmt::Debug for StoreClient {
     }
 }
 
-/// Calls a store or a guard once. A panic counts as it being unavailable.
-pub(crate) async fn call<'a, T>(
+/// Calls a store, and again at once if the failure may be transient.
+pub(crate) async fn try_again<'a, T>(
+    timeout: Duration,
+    request: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut tries = 1;
+    loop {
+        match call(timeout, &request).await {
+            Err(error) if error.is_transient() && tries < MAX_TRIES => {
+                tokio::time::sleep(PAUSE * tries).await;
+                tries += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Calls a store, a guard or an inbox once, for `timeout` at most. A panic counts as it being unavailable.
+///
+/// # Errors
+///
+/// Its own, and [`Timeout`](StoreErrorKind::Timeout): whether the request was carried out is unknown then.
+pub async fn call<'a, T>(
     timeout: Duration,
     request: impl FnOnce() -> BoxFuture<'a, Result<T, StoreError>>,
 ) -> Result<T, StoreError> {

@@ -6,7 +6,8 @@ mod contract;
 mod memory;
 mod state;
 
-pub(crate) use client::{StoreClient, call};
+pub use client::call;
+pub(crate) use client::{StoreClient, try_again};
 pub use contract::{
     BoxFuture, Claim, ClaimOutcome, DeliveryStore, Lease, Owner, Settled, Settlement, StoreError,
     StoreErrorKind,

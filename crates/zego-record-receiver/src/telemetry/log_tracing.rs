@@ -103,6 +103,7 @@ pub(crate) fn delivered(verdict: Verdict, error: Option<&str>, suppressed: u64) 
     let error = error.map(|error| display(Cut(error)));
     match verdict {
         Verdict::Handled => info!(target: TARGET, suppressed, "handled"),
+        Verdict::Accepted => info!(target: TARGET, suppressed, "accepted"),
         Verdict::Duplicate => info!(target: TARGET, suppressed, "a duplicate, not handled again"),
         Verdict::InProgress => {
             info!(target: TARGET, suppressed, "a retry of what is still being handled");

@@ -84,6 +84,11 @@ impl Telemetry {
         });
     }
 
+    /// An answer that nothing else is known of.
+    pub(crate) fn answered(&self, verdict: Verdict) {
+        self.tally.answered(verdict);
+    }
+
     pub(crate) fn verified(&self) {
         self.count(Count::Verified, 1);
     }
@@ -147,7 +152,7 @@ impl Telemetry {
             metrics::handler_ended(verdict, elapsed);
         }
         let limit = match verdict {
-            Verdict::Handled | Verdict::Discarded => &self.successes,
+            Verdict::Handled | Verdict::Discarded | Verdict::Accepted => &self.successes,
             Verdict::Duplicate | Verdict::InProgress => &self.duplicates,
             _ => &self.errors,
         };
