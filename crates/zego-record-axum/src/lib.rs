@@ -122,11 +122,13 @@
 mod ack;
 mod extract;
 mod handler;
+mod inbox;
 mod route;
 
 pub use ack::Ack;
 pub use extract::{Record, RecordRejection};
 pub use handler::{Call, RecordHandler, Running};
+pub use inbox::inbox;
 pub use route::record;
 #[doc(no_inline)]
 pub use zego_record_core::*;

@@ -1,13 +1,13 @@
 //! What a worker's handler gets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use zego_record_core::{DeliveryKey, RecordCallback};
 use zego_record_receiver::Owner;
 
-use crate::store::Hold;
+use crate::store::{Hold, Note};
 
 /// A callback and the circumstances of this run of the handler.
 ///
@@ -20,6 +20,7 @@ pub struct Delivery {
     received_at: SystemTime,
     hold: Hold,
     commit: Arc<CommitState>,
+    note: AttemptNote,
 }
 
 impl Delivery {
@@ -79,6 +80,12 @@ impl Delivery {
         self.received_at.elapsed().unwrap_or_default()
     }
 
+    /// Leaves a note in the history of this attempt, such as the status that another service has answered
+    /// with. Without one, that is the handler's error.
+    pub fn set_note(&self, note: Note) {
+        self.note.set(note);
+    }
+
     /// Which run this is, for stores.
     pub fn hold(&self) -> &Hold {
         &self.hold
@@ -100,7 +107,12 @@ impl Delivery {
             received_at,
             hold,
             commit: Arc::default(),
+            note: AttemptNote::default(),
         }
+    }
+
+    pub(crate) fn note_of_attempt(&self) -> AttemptNote {
+        self.note.clone()
     }
 
     pub(crate) fn commit_state(&self) -> Arc<CommitState> {
@@ -128,6 +140,20 @@ impl CommitGuard {
 impl Drop for CommitGuard {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What a handler has noted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AttemptNote(Arc<Mutex<Option<Note>>>);
+
+impl AttemptNote {
+    fn set(&self, note: Note) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+    }
+
+    pub(crate) fn take(&self) -> Option<Note> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

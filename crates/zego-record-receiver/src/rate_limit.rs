@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Allows a number of events a second, and counts the others.
 #[derive(Debug)]
-pub(crate) struct RateLimit {
+pub struct RateLimit {
     per_second: u32,
     budget: Mutex<Budget>,
 }
@@ -18,15 +18,17 @@ struct Budget {
 }
 
 impl RateLimit {
-    pub(crate) fn new(per_second: u32) -> Self {
+    /// At most this many events in each second.
+    pub fn new(per_second: u32) -> Self {
         Self {
             per_second,
             budget: Mutex::default(),
         }
     }
 
-    /// How many events were suppressed since the last one that was allowed, if this one is allowed.
-    pub(crate) fn allow(&self, now: Duration) -> Option<u64> {
+    /// How many events were suppressed since the last one that was allowed, if this one is allowed. `now` is
+    /// the time since any moment.
+    pub fn allow(&self, now: Duration) -> Option<u64> {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if budget.second != now.as_secs() {
             budget.second = now.as_secs();

@@ -97,6 +97,7 @@
 mod body;
 mod future;
 mod handler;
+mod inbox;
 mod layer;
 mod receive;
 mod respond;
@@ -105,8 +106,9 @@ mod service;
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
 pub use handler::{RecordHandler, record};
+pub use inbox::{InboxService, inbox};
 pub use layer::RecordLayer;
-pub use receive::receive;
+pub use receive::{accept, receive};
 pub use respond::respond;
 pub use service::RecordService;
 #[doc(no_inline)]

@@ -8,8 +8,8 @@ use futures_core::Stream;
 use http::Request;
 use http_body::Body;
 use pin_project_lite::pin_project;
-use zego_record_core::{Rejection, Verified};
-use zego_record_receiver::Receiver;
+use zego_record_core::{Rejection, Verdict, Verified};
+use zego_record_receiver::{InboxReceiver, Receiver};
 
 /// Reads and verifies a request, for adapters to frameworks that use `http` types. Returns the request
 /// with the body that was read.
@@ -28,6 +28,16 @@ pub async fn receive<B: Body>(
         .receive(parts.method.as_str(), declared, Data { body })
         .await?;
     Ok((Request::from_parts(parts, body), verified))
+}
+
+/// Reads a request, verifies it and commits the callback to an inbox, for adapters to frameworks that use
+/// `http` types. Returns how it is to be answered.
+pub async fn accept<B: Body>(receiver: &InboxReceiver, request: Request<B>) -> Verdict {
+    let (parts, body) = request.into_parts();
+    let declared = Some(body.size_hint().lower());
+    receiver
+        .receive(parts.method.as_str(), declared, Data { body })
+        .await
 }
 
 pin_project! {

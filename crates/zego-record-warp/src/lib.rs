@@ -134,10 +134,12 @@
 //! | `metrics` | no | counters, a gauge and a histogram through the `metrics` facade |
 
 mod filters;
+mod inbox;
 mod receive;
 mod reply;
 
 pub use filters::{record, verified};
+pub use inbox::inbox;
 pub use reply::Ack;
 #[doc(no_inline)]
 pub use zego_record_core::*;
