@@ -5,6 +5,7 @@ mod delivery;
 mod entry;
 mod hooks;
 mod schedule;
+mod memory;
 mod state;
 mod store;
 mod telemetry;
@@ -17,6 +18,7 @@ pub use entry::{
 };
 pub use hooks::{AttemptReport, DeadLetter};
 pub use schedule::Schedule;
+pub use memory::MemoryInbox;
 pub use state::{Over, OverState, WorkRecord};
 pub use store::{ClaimDue, Claimed, Hold, InboxStore, Next, Note, RunEnded};
 pub use telemetry::WorkerCounters;

@@ -5,6 +5,7 @@
 //! * [`CallbackBuilder`] makes the callback that a handler gets, for unit tests of handlers.
 //! * [`golden`] is a table of requests and the verdict that is due to each, and runs it against an app.
 //! * [`ManualClock`] is a clock that stands still until a test moves it.
+//! * [`inboxes`] runs an inbox of your own through all that a receiver and a worker rely on.
 //! * [`stores`] runs a delivery store or a replay guard of your own through all that a receiver relies on.
 //!
 //! It depends on no framework: an app under test is any async function from a request to a status and a
@@ -54,6 +55,7 @@ mod callback;
 mod clock;
 mod content;
 pub mod golden;
+pub mod inboxes;
 mod request;
 mod signing;
 pub mod stores;

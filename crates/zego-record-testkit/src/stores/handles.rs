@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Enough for racers to meet in one handle and in different ones.
 const HANDLES: usize = 4;
 
-pub(super) struct Handles<S: ?Sized> {
+pub(crate) struct Handles<S: ?Sized> {
     handles: Vec<Arc<S>>,
     turn: AtomicUsize,
 }
 
 impl<S: ?Sized> Handles<S> {
-    pub(super) fn one(handle: Arc<S>) -> Self {
+    pub(crate) fn one(handle: Arc<S>) -> Self {
         Self::new(vec![handle])
     }
 
-    pub(super) async fn open<O: Future<Output = Arc<S>>>(open: impl Fn() -> O) -> Self {
+    pub(crate) async fn open<O: Future<Output = Arc<S>>>(open: impl Fn() -> O) -> Self {
         let mut handles = Vec::with_capacity(HANDLES);
         for _ in 0..HANDLES {
             handles.push(open().await);
@@ -32,7 +32,7 @@ impl<S: ?Sized> Handles<S> {
     }
 
     /// The next one: what one handle has written, another must see.
-    pub(super) fn next(&self) -> Arc<S> {
+    pub(crate) fn next(&self) -> Arc<S> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         Arc::clone(&self.handles[turn % self.handles.len()])
     }

@@ -50,16 +50,17 @@ mod handles;
 
 pub use deliveries::{assert_store_conformant, assert_store_conformant_across_handles};
 pub use guards::{assert_guard_conformant, assert_guard_conformant_across_handles};
+pub(crate) use handles::Handles;
 
 /// How many tasks race for one key, and how often.
-const RACERS: usize = 16;
-const RACES: usize = 25;
+pub(crate) const RACERS: usize = 16;
+pub(crate) const RACES: usize = 25;
 
 /// The size of a page that no purge in these suites fills.
 const PAGE: u32 = 1_000;
 
 /// Runs all of them at once and returns their results.
-async fn race<F>(racers: impl Iterator<Item = F>) -> Vec<F::Output>
+pub(crate) async fn race<F>(racers: impl Iterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -84,7 +85,7 @@ where
 }
 
 /// The result of a request that must not fail.
-fn succeeded<T, E: std::error::Error>(what: &str, result: Result<T, E>) -> T {
+pub(crate) fn succeeded<T, E: std::error::Error>(what: &str, result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
         let cause = error
             .source()
