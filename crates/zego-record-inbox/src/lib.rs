@@ -4,8 +4,9 @@ mod arrivals;
 mod delivery;
 mod entry;
 mod hooks;
-mod schedule;
 mod memory;
+mod plan;
+mod schedule;
 mod state;
 mod store;
 mod telemetry;
@@ -17,8 +18,9 @@ pub use entry::{
     Attempt, AttemptOutcome, Details, Entry, EntryState, Filter, Stats, StoredCallback,
 };
 pub use hooks::{AttemptReport, DeadLetter};
-pub use schedule::Schedule;
 pub use memory::MemoryInbox;
+pub use plan::Plan;
+pub use schedule::Schedule;
 pub use state::{Over, OverState, WorkRecord};
 pub use store::{ClaimDue, Claimed, Hold, InboxStore, Next, Note, RunEnded};
 pub use telemetry::WorkerCounters;
