@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 use crate::error::{Error, chain};
 use crate::io::{Io, Tone, paint};
 use crate::{check, demo, listen, send, sign, verify};
+#[cfg(feature = "serve")]
+use crate::{inbox, serve};
 
 /// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +85,12 @@ struct Cli {
 enum Command {
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),
+    #[cfg(feature = "serve")]
+    Inbox(inbox::InboxArgs),
     Listen(listen::ListenArgs),
     Send(send::SendArgs),
+    #[cfg(feature = "serve")]
+    Serve(serve::ServeArgs),
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
 }
@@ -94,8 +100,12 @@ impl Cli {
         match &self.command {
             Command::Check(args) => check::run(args, io),
             Command::Demo(args) => demo::run(args, io),
+            #[cfg(feature = "serve")]
+            Command::Inbox(args) => inbox::run(args, io),
             Command::Listen(args) => listen::run(args, io),
             Command::Send(args) => send::run(args, io),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => serve::run(args, io),
             Command::Sign(args) => sign::run(args, io),
             Command::Verify(args) => verify::run(args, io),
         }

@@ -68,11 +68,17 @@ mod cli;
 mod content;
 pub mod demo;
 mod error;
+#[cfg(feature = "serve")]
+pub mod inbox;
 mod interrupt;
 mod io;
 pub mod listen;
+#[cfg(feature = "serve")]
+mod record;
 mod secrets;
 pub mod send;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod server;
 pub mod sign;
 mod tls;

@@ -178,6 +178,19 @@ impl From<String> for SecretText {
     }
 }
 
+/// A text from a file or, without one, from the environment, with the name by which it may be mentioned.
+pub(crate) fn read_secret(
+    file: Option<&PathBuf>,
+    variable: &str,
+) -> Result<(String, Zeroizing<String>), Error> {
+    match file {
+        Some(path) => read_file("the secret file", path).map(|secret| (secret.name, secret.text)),
+        None => read_variable(variable)
+            .map(|text| (variable.to_owned(), text))
+            .map_err(Error::new),
+    }
+}
+
 /// Files end with a line break by convention, so one is not part of the secret; a second one is.
 fn read_file(what: &str, path: &Path) -> Result<Secret, Error> {
     let text = fs::read_to_string(path).map(Zeroizing::new);

@@ -1,0 +1,186 @@
+//! Sends a signed request to the app and reads its answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::error::{Error, chain};
+
+/// This much of an answer's body is read.
+const ANSWER_LIMIT: usize = 64 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What an app may ask for with `Retry-After`.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A client for one destination.
+#[derive(Debug)]
+pub(crate) struct ForwardClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    url: Uri,
+    timeout: Duration,
+}
+
+/// What came back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Status {
+        status: u16,
+        /// The beginning of the body.
+        text: String,
+        retry_after: Option<Duration>,
+    },
+    /// There was none: refused, reset, not in time.
+    None(String),
+}
+
+impl ForwardClient {
+    /// `ca` names a file with further certificates to trust, in PEM.
+    pub(crate) fn new(url: Uri, timeout: Duration, ca: Option<&Path>) -> Result<Self, Error> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls_config(ca)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            url,
+            timeout,
+        })
+    }
+
+    /// Posts once. A redirect is an answer like any other: what is signed for one place goes to no other.
+    pub(crate) async fn post(&self, headers: HeaderMap, body: Bytes) -> Answer {
+        let mut request = Request::post(self.url.clone()).body(Full::new(body));
+        if let Ok(request) = &mut request {
+            *request.headers_mut() = headers;
+            let agent = concat!("zego-record/", env!("CARGO_PKG_VERSION"));
+            request
+                .headers_mut()
+                .insert(USER_AGENT, HeaderValue::from_static(agent));
+            request
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Answer::None(chain(&error)),
+        };
+        match tokio::time::timeout(self.timeout, self.exchange(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::None(format!("no answer within {:?}", self.timeout)),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
+        let answer = match self.client.request(request).await {
+            Ok(answer) => answer,
+            Err(error) => return Answer::None(chain(&error)),
+        };
+        let status = answer.status().as_u16();
+        let retry_after = retry_after(answer.headers(), SystemTime::now());
+        // The status has decided; a body that is too long or breaks off changes nothing.
+        let body = Limited::new(answer.into_body(), ANSWER_LIMIT)
+            .collect()
+            .await;
+        let text = match body {
+            Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+            Err(error) => format!("(the body cannot be read: {error})"),
+        };
+        Answer::Status {
+            status,
+            text,
+            retry_after,
+        }
+    }
+}
+
+/// The system's roots, and those of the file.
+fn tls_config(ca: Option<&Path>) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::with_source("cannot set up TLS", error))?;
+    let Some(path) = ca else {
+        // A system without roots can still forward to an app on the same machine.
+        return Ok(match builder.clone().with_native_roots() {
+            Ok(builder) => builder.with_no_client_auth(),
+            Err(_) => builder
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth(),
+        });
+    };
+    let cannot = |error| {
+        Error::with_source(
+            format!("cannot read --forward-ca {}", path.display()),
+            error,
+        )
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(cannot)? {
+        let certificate = certificate.map_err(cannot)?;
+        roots.add(certificate).map_err(|error| {
+            Error::with_source(format!("cannot use --forward-ca {}", path.display()), error)
+        })?;
+    }
+    if roots.is_empty() {
+        return Err(Error::new(format!(
+            "--forward-ca {} holds no certificate in PEM",
+            path.display()
+        )));
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            date.duration_since(now).unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_retry_after_as_seconds_or_a_date_up_to_a_day() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let date = httpdate::fmt_http_date(now + Duration::from_secs(90));
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            (date.as_str(), Some(90)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("18446744073709551615", Some(24 * 60 * 60)),
+            ("18446744073709551616", None),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+            let seconds = retry_after(&headers, now).map(|wait| wait.as_secs());
+            assert_eq!(seconds, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Forwards callbacks to the operator's app, signed as Standard Webhooks define.
+
+mod breaker;
+mod client;
+mod sign;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use zego_record_core::DeliveryKey;
+use zego_record_inbox::{Delivery, Note};
+use zego_record_receiver::HandlerError;
+
+use crate::record::{Record, Texts, fields, rfc3339};
+use breaker::Start;
+pub(crate) use breaker::{Breaker, Health};
+use client::Answer;
+pub(crate) use client::ForwardClient;
+pub(crate) use sign::Signer;
+
+const EVENT_TYPE: &str = "zegocloud.record.completed";
+
+/// Posts each callback to the app until that answers with a 2xx.
+#[derive(Debug)]
+pub(crate) struct Forwarder {
+    client: ForwardClient,
+    signer: Signer,
+    breaker: Arc<Breaker>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    timestamp: String,
+    data: Record<'a>,
+    fields: std::collections::BTreeMap<String, Texts>,
+}
+
+impl Forwarder {
+    pub(crate) fn new(client: ForwardClient, signer: Signer, breaker: Arc<Breaker>) -> Self {
+        Self {
+            client,
+            signer,
+            breaker,
+        }
+    }
+
+    /// The handler of the worker.
+    pub(crate) async fn forward(&self, delivery: Delivery) -> Result<(), HandlerError> {
+        let attempt = match self.breaker.start() {
+            Start::Go(attempt) => attempt,
+            Start::Wait(wait) => {
+                return Err(HandlerError::postpone(wait, "the destination is down"));
+            }
+        };
+        let key = delivery.key();
+        let body = body(&delivery)?;
+        let headers = self.headers(&delivery, &body)?;
+        match self.client.post(headers, body).await {
+            Answer::None(reason) => match attempt.failed(key, &reason, None) {
+                Some(wait) => Err(HandlerError::postpone(wait, reason)),
+                None => Err(HandlerError::retry(reason)),
+            },
+            Answer::Status {
+                status,
+                text,
+                retry_after,
+            } => {
+                delivery.set_note(Note::new(text).with_status(status));
+                let reason = format!("the app answered with {status}");
+                if !matches!(status, 429 | 502 | 503 | 504) {
+                    attempt.answered();
+                } else if let Some(wait) = attempt.failed(key, &reason, retry_after) {
+                    return Err(HandlerError::postpone(wait, reason));
+                }
+                outcome(status, retry_after, reason)
+            }
+        }
+    }
+
+    fn headers(&self, delivery: &Delivery, body: &[u8]) -> Result<HeaderMap, HandlerError> {
+        let id = hex(&delivery.key());
+        let timestamp = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)?
+            .as_secs()
+            .to_string();
+        let signature = self.signer.sign(&id, &timestamp, body);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("webhook-id", id),
+            ("webhook-timestamp", timestamp),
+            ("webhook-signature", signature),
+            ("zego-record-attempt", delivery.attempt().to_string()),
+        ] {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(&value)?,
+            );
+        }
+        Ok(headers)
+    }
+}
+
+/// The delivery key as operators see it.
+pub(crate) fn hex(key: &DeliveryKey) -> String {
+    hex::encode(key.as_bytes())
+}
+
+fn body(delivery: &Delivery) -> Result<Bytes, HandlerError> {
+    let callback = delivery.callback();
+    let body = Body {
+        r#type: EVENT_TYPE,
+        timestamp: rfc3339(delivery.received_at()),
+        data: Record::new(callback, delivery.attempt(), delivery.is_changed()),
+        fields: fields(callback),
+    };
+    Ok(serde_json::to_vec(&body)?.into())
+}
+
+fn outcome(status: u16, retry_after: Option<Duration>, reason: String) -> Result<(), HandlerError> {
+    match (status, retry_after) {
+        (200..300, _) => Ok(()),
+        (410, _) => Err(HandlerError::dead_letter(reason)),
+        (300..400, _) => Err(HandlerError::retry(
+            reason + ", and redirects are not followed",
+        )),
+        (_, Some(wait)) => Err(HandlerError::retry_after(wait, reason)),
+        (_, None) => Err(HandlerError::retry(reason)),
+    }
+}

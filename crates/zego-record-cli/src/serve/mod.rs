@@ -1,0 +1,344 @@
+//! `serve`: a receiver for an app in any language.
+//!
+//! A callback is verified, checked for replays and committed to the database before it is answered with
+//! `1`; a worker then posts it to the app until that answers with a 2xx.
+
+mod admin;
+mod args;
+mod client_address;
+mod connections;
+pub(crate) mod database;
+mod forward;
+mod metrics;
+mod origin;
+mod tls;
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::any;
+use http::StatusCode;
+use serde::Serialize;
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tracing::warn;
+use tracing_subscriber::filter::LevelFilter;
+use zego_record_axum::inbox;
+use zego_record_inbox::Worker;
+use zego_record_receiver::{InboxReceiver, Receiver};
+
+use crate::cli::Status;
+use crate::error::Error;
+use crate::interrupt::interrupted;
+use crate::io::Io;
+use crate::server::bind;
+use crate::url;
+use admin::Admin;
+pub use args::ServeArgs;
+use args::{ForwardArgs, Level};
+use client_address::ClientLog;
+use connections::Limits;
+use database::{Database, Place};
+use forward::{Breaker, ForwardClient, Forwarder, Signer};
+use origin::{Again, Origin};
+use tls::Tls;
+
+/// What the handler adds to the app's own time limit, which ends an attempt with a better reason.
+const HANDLER_MARGIN: Duration = Duration::from_secs(10);
+const FIRST_PROBE: Duration = Duration::from_secs(5);
+const LONGEST_PROBE: Duration = Duration::from_secs(60);
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// What was configured, checked; nothing of it is under way yet.
+struct Setup {
+    origin: Origin,
+    receiver: zego_record_core::Verifier,
+    place: Place,
+    forwarder: Option<Forwarding>,
+    tls: Option<Tls>,
+}
+
+struct Forwarding {
+    forwarder: Arc<Forwarder>,
+    breaker: Arc<Breaker>,
+}
+
+pub(crate) fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<Status, Error> {
+    if !args.path.starts_with('/') || args.path.contains(['{', '}', '?', '#']) {
+        return Err(Error::new("--path begins with / and has no {, }, ? or #"));
+    }
+    let setup = Setup::new(args)?;
+    if args.dry_run {
+        Plan::new(args, &setup).print(args.json, io)?;
+        return Ok(Status::Fine);
+    }
+    start_log(args.log, io.err_color);
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::with_source("cannot start the runtime", error))?;
+    runtime.block_on(serve(args, setup, io))?;
+    // A statement that hangs in the database must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(Status::Fine)
+}
+
+async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Error> {
+    let database = setup.place.open().await?;
+    for warning in database.warnings() {
+        warn!("{warning}");
+    }
+    let unusable = |error| Error::with_source("cannot set up the receiver", error);
+    let receiver = Receiver::builder(setup.receiver)
+        .build_with_inbox(database.accept())
+        .map_err(unusable)?;
+    let worker = setup
+        .forwarder
+        .as_ref()
+        .map(|forwarding| worker(args, &database, forwarding))
+        .transpose()?;
+    let (listener, address) = bind(args.listen).await?;
+    let (admin_listener, admin_address) = bind(args.admin.admin).await?;
+    let admin = Admin {
+        inbox: database.inbox(),
+        receiver: receiver.clone(),
+        worker: worker.clone(),
+        breaker: setup
+            .forwarder
+            .as_ref()
+            .map(|forwarding| Arc::clone(&forwarding.breaker)),
+        directory: database.directory().map(Into::into),
+    };
+    let scheme = if setup.tls.is_some() { "https" } else { "http" };
+    writeln!(io.err, "listening on {scheme}://{address}")?;
+    writeln!(io.err, "operator page on http://{admin_address}/")?;
+
+    let (stopping, stopped) = watch::channel(false);
+    let stop = || {
+        let mut stopped = stopped.clone();
+        async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        }
+    };
+    let limits = Limits {
+        total: args.connections.max_connections,
+        per_address: args.connections.max_connections_per_address,
+        unlimited: args.connections.trusted_proxy.clone(),
+    };
+    let app = app(args, receiver.clone());
+    let public = tokio::spawn(connections::serve(
+        listener,
+        app,
+        limits,
+        setup.tls.clone(),
+        stop(),
+    ));
+    let admin_limits = Limits {
+        total: ADMIN_CONNECTIONS,
+        per_address: ADMIN_CONNECTIONS,
+        unlimited: Vec::new(),
+    };
+    let admin = connections::serve(admin_listener, admin.router(), admin_limits, None, stop());
+    let admin = tokio::spawn(admin);
+    let working = async {
+        match &worker {
+            Some(worker) => worker.run().await,
+            None => pending().await,
+        }
+    };
+    let certificates = async {
+        match &setup.tls {
+            Some(tls) => tls.follow(Again::new()).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        interrupted = interrupted() => {
+            interrupted.map_err(|error| Error::with_source("cannot wait for signals", error))?;
+        }
+        () = async { tokio::join!(working, certificates); } => {}
+        () = setup.origin.follow(&receiver, Again::new()) => {}
+    }
+    stopping.send_replace(true);
+    shut_down(&receiver, worker.as_ref()).await;
+    let _ = tokio::join!(public, admin);
+    Ok(())
+}
+
+async fn shut_down(receiver: &InboxReceiver, worker: Option<&Worker>) {
+    let working = async {
+        if let Some(worker) = worker {
+            worker.shutdown().await;
+        }
+    };
+    tokio::join!(receiver.shutdown(), working);
+}
+
+impl Setup {
+    fn new(args: &ServeArgs) -> Result<Self, Error> {
+        let origin = Origin::new(&args.origin)?;
+        let connections = &args.connections;
+        let tls = match (&connections.tls_cert, &connections.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
+            _ => None,
+        };
+        for (name, value) in [
+            ("--max-connections", connections.max_connections),
+            (
+                "--max-connections-per-address",
+                connections.max_connections_per_address,
+            ),
+            ("--concurrency", args.forward.concurrency),
+        ] {
+            if value == 0 {
+                return Err(Error::new(format!("{name} is 0: nothing would be served")));
+            }
+        }
+        Ok(Self {
+            receiver: origin.verifier()?,
+            origin,
+            place: Place::parse(&args.database)?,
+            forwarder: forwarding(&args.forward)?,
+            tls,
+        })
+    }
+}
+
+fn forwarding(args: &ForwardArgs) -> Result<Option<Forwarding>, Error> {
+    let Some(url) = &args.forward else {
+        return Ok(None);
+    };
+    let url = url::parse(url)?;
+    let signer = Signer::load(args.forward_secret_file.as_ref()).map_err(|error| {
+        Error::with_source(
+            "--forward needs a secret to sign with, by which your app knows that a callback is from here: set ZEGO_RECORD_FORWARD_SECRET or use --forward-secret-file",
+            error,
+        )
+    })?;
+    let client = ForwardClient::new(url, args.timeout, args.forward_ca.as_deref())?;
+    // A schedule that is sped up, as in a test, speeds up the probes as well.
+    let first = args
+        .retry
+        .delay_after(1)
+        .unwrap_or(FIRST_PROBE)
+        .min(FIRST_PROBE);
+    let last = args
+        .retry
+        .delay_after(args.retry.max_attempts().saturating_sub(1));
+    let longest = last
+        .unwrap_or(LONGEST_PROBE)
+        .clamp(first, LONGEST_PROBE.max(first));
+    let breaker = Arc::new(Breaker::new(first, longest));
+    let forwarder = Arc::new(Forwarder::new(client, signer, Arc::clone(&breaker)));
+    Ok(Some(Forwarding { forwarder, breaker }))
+}
+
+fn worker(args: &ServeArgs, database: &Database, forwarding: &Forwarding) -> Result<Worker, Error> {
+    let breaker = Arc::clone(&forwarding.breaker);
+    let forwarder = Arc::clone(&forwarding.forwarder);
+    Worker::builder(database.inbox())
+        .schedule(args.forward.retry.clone())
+        .concurrency(args.forward.concurrency)
+        .handler_timeout(args.forward.timeout.saturating_add(HANDLER_MARGIN))
+        .keep_done(args.keep)
+        .claim_limit(move || breaker.claim_limit())
+        .build(move |delivery| {
+            let forwarder = Arc::clone(&forwarder);
+            async move { forwarder.forward(delivery).await }
+        })
+        .map_err(|error| Error::with_source("cannot set up forwarding", error))
+}
+
+fn app(args: &ServeArgs, receiver: InboxReceiver) -> Router {
+    let clients = ClientLog::new(args.connections.trusted_proxy.clone());
+    let watch =
+        axum::middleware::from_fn(move |request, next| Arc::clone(&clients).watch(request, next));
+    Router::new()
+        .route(&args.path, inbox(receiver))
+        .fallback(any(async || StatusCode::NOT_FOUND))
+        .layer(watch)
+}
+
+fn start_log(level: Level, color: bool) {
+    let level = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+    };
+    // Somebody who runs this as a library may have a subscriber already.
+    let _ = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .with_max_level(level)
+        .try_init();
+}
+
+/// What `--dry-run` prints.
+#[derive(Debug, Serialize)]
+struct Plan {
+    listen: SocketAddr,
+    path: String,
+    tls: bool,
+    database: String,
+    forward: Option<String>,
+    retry: String,
+    concurrency: usize,
+    timeout_seconds: f64,
+    keep_seconds: f64,
+    replay_url_hosts: Vec<String>,
+    admin: SocketAddr,
+    admin_actions: bool,
+}
+
+impl Plan {
+    fn new(args: &ServeArgs, setup: &Setup) -> Self {
+        Self {
+            listen: args.listen,
+            path: args.path.clone(),
+            tls: setup.tls.is_some(),
+            database: setup.place.describe(),
+            forward: args.forward.forward.clone(),
+            retry: args.forward.retry.to_string(),
+            concurrency: args.forward.concurrency,
+            timeout_seconds: args.forward.timeout.as_secs_f64(),
+            keep_seconds: args.keep.as_secs_f64(),
+            replay_url_hosts: args.origin.replay_url_host.clone(),
+            admin: args.admin.admin,
+            admin_actions: args.admin.admin_actions,
+        }
+    }
+
+    fn print(&self, json: bool, io: &mut Io<'_>) -> Result<(), Error> {
+        if json {
+            return io.print_json(self);
+        }
+        let scheme = if self.tls { "https" } else { "http" };
+        let forward = self.forward.as_deref();
+        let policy = if self.replay_url_hosts.is_empty() {
+            "any".to_owned()
+        } else {
+            self.replay_url_hosts.join(", ")
+        };
+        for (name, value) in [
+            (
+                "receive",
+                format!("{scheme}://{}{}", self.listen, self.path),
+            ),
+            ("database", self.database.clone()),
+            (
+                "forward",
+                forward
+                    .unwrap_or("nowhere, callbacks wait in the inbox")
+                    .to_owned(),
+            ),
+            ("retry after", self.retry.clone()),
+            ("replay_url hosts", policy),
+            ("operator's page", format!("http://{}/", self.admin)),
+        ] {
+            writeln!(io.out, "{name:<17} {value}")?;
+        }
+        Ok(())
+    }
+}

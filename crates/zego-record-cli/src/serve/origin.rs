@@ -1,0 +1,181 @@
+//! Whose callbacks are accepted: the secrets and the policy, read again when they change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::sleep;
+use tracing::{error, info};
+use zego_record_core::{CallbackSecret, ReplayUrlPolicy, Verifier};
+use zego_record_receiver::InboxReceiver;
+
+use super::args::OriginArgs;
+use crate::error::{Error, chain};
+use crate::secrets::{VARIABLE, read_secret};
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How to make a verifier, now and later.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    files: Vec<PathBuf>,
+    files_by_appid: Vec<(String, PathBuf)>,
+    policy: Option<ReplayUrlPolicy>,
+    tolerance: Duration,
+}
+
+impl Origin {
+    pub(super) fn new(args: &OriginArgs) -> Result<Self, Error> {
+        let by_appid = args.secret_file_for.iter().map(|text| {
+            let pair = text
+                .split_once('=')
+                .filter(|(appid, file)| !appid.is_empty() && !file.is_empty());
+            let (appid, file) =
+                pair.ok_or_else(|| Error::new("--secret-file-for is APPID=FILE"))?;
+            Ok((appid.to_owned(), PathBuf::from(file)))
+        });
+        let files_by_appid = by_appid.collect::<Result<_, Error>>()?;
+        let policy = if args.replay_url_host.is_empty() {
+            None
+        } else {
+            let policy = ReplayUrlPolicy::hosts(args.replay_url_host.iter().cloned());
+            Some(
+                policy
+                    .map_err(|error| Error::with_source("cannot use --replay-url-host", error))?,
+            )
+        };
+        Ok(Self {
+            files: args.secret_file.clone(),
+            files_by_appid,
+            policy,
+            tolerance: args.tolerance,
+        })
+    }
+
+    pub(super) fn policy(&self) -> Option<&ReplayUrlPolicy> {
+        self.policy.as_ref()
+    }
+
+    /// Reads the secrets.
+    pub(super) fn verifier(&self) -> Result<Verifier, Error> {
+        let mut builder = Verifier::builder()
+            .past_tolerance(self.tolerance)
+            .future_tolerance(self.tolerance);
+        if let Some(policy) = &self.policy {
+            builder = builder.replay_urls(policy.clone());
+        }
+        for path in &self.files {
+            builder = builder.secret(file(path)?);
+        }
+        for (appid, path) in &self.files_by_appid {
+            builder = builder.secret_for(appid, file(path)?);
+        }
+        if self.files.is_empty() && self.files_by_appid.is_empty() {
+            builder = builder.secrets(from_environment()?);
+        }
+        builder
+            .build()
+            .map_err(|error| Error::with_source("cannot set up the receiver", error))
+    }
+
+    /// Reads the secrets again when one of their files has changed, or `again` is ready. Never ends.
+    pub(super) async fn follow(&self, receiver: &InboxReceiver, mut again: Again) {
+        let files = self
+            .files
+            .iter()
+            .chain(self.files_by_appid.iter().map(|(_, file)| file));
+        let mut watch = Watch::new(files.cloned());
+        loop {
+            let asked = again.or_in(LOOK_EVERY).await;
+            if !watch.has_changed() && !asked {
+                continue;
+            }
+            let replaced = self.verifier().and_then(|verifier| {
+                receiver
+                    .replace_verifier(verifier)
+                    .map_err(|error| Error::with_source("cannot replace the secrets", error))
+            });
+            match replaced {
+                Ok(()) => info!("the callback secrets were read again"),
+                Err(error) => error!("the old callback secrets stay in use: {}", chain(&error)),
+            }
+        }
+    }
+}
+
+fn file(path: &PathBuf) -> Result<CallbackSecret, Error> {
+    let (name, text) = read_secret(Some(path), VARIABLE)?;
+    CallbackSecret::new(text.as_str())
+        .map_err(|error| Error::with_source(format!("{name} cannot be used"), error))
+}
+
+fn from_environment() -> Result<Vec<CallbackSecret>, Error> {
+    CallbackSecret::list_from_env(VARIABLE).map_err(|error| {
+        Error::with_source(
+            "no callback secret: set ZEGO_CALLBACK_SECRET or use --secret-file",
+            error,
+        )
+    })
+}
+
+/// Whether files have changed since the last look.
+#[derive(Debug)]
+pub(super) struct Watch {
+    files: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
+}
+
+impl Watch {
+    pub(super) fn new(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        let files = files.into_iter().map(|file| {
+            let seen = stamp(&file);
+            (file, seen)
+        });
+        Self {
+            files: files.collect(),
+        }
+    }
+
+    pub(super) fn has_changed(&mut self) -> bool {
+        let mut changed = false;
+        for (file, seen) in &mut self.files {
+            let now = stamp(file);
+            changed |= now != *seen;
+            *seen = now;
+        }
+        changed
+    }
+}
+
+fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// SIGHUP, where there is one.
+#[derive(Debug)]
+pub(super) struct Again {
+    #[cfg(unix)]
+    signals: Option<tokio::signal::unix::Signal>,
+}
+
+impl Again {
+    pub(super) fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    /// Waits for this time; `true` if the signal came before.
+    pub(super) async fn or_in(&mut self, time: Duration) -> bool {
+        #[cfg(unix)]
+        if let Some(signals) = &mut self.signals {
+            return tokio::select! {
+                Some(()) = signals.recv() => true,
+                () = sleep(time) => false,
+            };
+        }
+        sleep(time).await;
+        false
+    }
+}

@@ -1,0 +1,88 @@
+//! TLS for the public port, with certificates that are read again when their files change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tracing::{error, info};
+
+use super::origin::{Again, Watch};
+use crate::error::{Error, chain};
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Accepts TLS connections. Clones share the certificate.
+#[derive(Clone)]
+pub(super) struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    acceptor: Arc<RwLock<TlsAcceptor>>,
+}
+
+impl Tls {
+    pub(super) fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            acceptor: Arc::new(RwLock::new(acceptor(certificate, key)?)),
+        })
+    }
+
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let acceptor = {
+            let current = self.acceptor.read().unwrap_or_else(PoisonError::into_inner);
+            current.clone()
+        };
+        acceptor.accept(stream).await
+    }
+
+    /// Reads the files again when one of them has changed. Never ends.
+    pub(super) async fn follow(&self, mut again: Again) {
+        let mut watch = Watch::new([self.certificate.clone(), self.key.clone()]);
+        loop {
+            let asked = again.or_in(LOOK_EVERY).await;
+            if !watch.has_changed() && !asked {
+                continue;
+            }
+            match acceptor(&self.certificate, &self.key) {
+                Ok(new) => {
+                    *self
+                        .acceptor
+                        .write()
+                        .unwrap_or_else(PoisonError::into_inner) = new;
+                    info!("the certificate was read again");
+                }
+                Err(error) => error!("the old certificate stays in use: {}", chain(&error)),
+            }
+        }
+    }
+}
+
+fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Error> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| {
+            let file = certificate.display();
+            Error::with_source(format!("cannot read --tls-cert {file}"), error)
+        })?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        Error::with_source(format!("cannot read --tls-key {}", key.display()), error)
+    })?;
+    let unusable = |error| Error::with_source("cannot use --tls-cert and --tls-key", error);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
