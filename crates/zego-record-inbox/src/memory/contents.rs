@@ -61,23 +61,17 @@ impl Contents {
         row.map_or(Settled::Stale, |row| row.settle(hold, ended, now))
     }
 
-    pub(super) fn get(&self, key: &DeliveryKey, now: Moment) -> Option<Details> {
+    pub(super) fn get(&self, key: &DeliveryKey) -> Option<Details> {
         let row = self.rows.get(self.by_key.get(key)?)?;
-        Some(row.details(now))
+        Some(row.details())
     }
 
-    pub(super) fn list(
-        &self,
-        filter: &Filter,
-        before: Option<i64>,
-        limit: u32,
-        now: Moment,
-    ) -> Vec<Entry> {
+    pub(super) fn list(&self, filter: &Filter, before: Option<i64>, limit: u32) -> Vec<Entry> {
         let rows = self.rows.values().rev();
         rows.filter(|row| before.is_none_or(|before| row.id < before))
             .filter(|row| row.matches(filter))
             .take(size(limit))
-            .map(|row| row.entry(now))
+            .map(Row::entry)
             .collect()
     }
 

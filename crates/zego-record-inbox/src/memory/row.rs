@@ -25,6 +25,7 @@ pub(super) struct Row {
     pub(super) work: WorkRecord,
     pub(super) callback: NewCallback,
     pub(super) received: Moment,
+    due_at: Option<SystemTime>,
     ended_at: Option<SystemTime>,
     last_error: Option<String>,
     attempts: Vec<Attempt>,
@@ -37,6 +38,7 @@ impl Row {
             work: WorkRecord::new(now.monotonic),
             callback,
             received: now,
+            due_at: Some(now.shown),
             ended_at: None,
             last_error: None,
             attempts: Vec::new(),
@@ -49,7 +51,8 @@ impl Row {
         changed: bool,
         now: Moment,
     ) -> Option<Claimed> {
-        self.work = self.work.claim(claim.owner, claim.lease, now.monotonic)?;
+        let work = self.work.claim(claim.owner, claim.lease, now.monotonic)?;
+        self.set(work, now);
         if let Some(last) = self.attempts.last_mut()
             && last.outcome == AttemptOutcome::Running
         {
@@ -67,7 +70,9 @@ impl Row {
 
     pub(super) fn extend(&mut self, hold: &Hold, lease: Duration, now: Moment) -> Settled {
         let (work, settled) = self.work.extend(hold, lease, now.monotonic);
-        self.work = work;
+        if settled == Settled::Applied {
+            self.set(work, now);
+        }
         settled
     }
 
@@ -76,10 +81,9 @@ impl Row {
         if settled == Settled::Stale {
             return settled;
         }
-        self.work = work;
+        self.set(work, now);
         let note = cut(&ended.note);
         self.last_error = (ended.next != Next::Done).then(|| note.text.clone());
-        self.ended_at = work.over.map(|_| now.shown);
         let mut attempts = self.attempts.iter_mut();
         if let Some(attempt) = attempts.find(|attempt| attempt.epoch == hold.epoch) {
             attempt.outcome = outcome(ended.next);
@@ -94,8 +98,7 @@ impl Row {
         let Some(work) = self.work.redeliver(now.monotonic) else {
             return false;
         };
-        self.work = work;
-        self.ended_at = None;
+        self.set(work, now);
         true
     }
 
@@ -104,8 +107,7 @@ impl Row {
         let Some(work) = self.work.discard(now.monotonic) else {
             return false;
         };
-        self.work = work;
-        self.ended_at = Some(now.shown);
+        self.set(work, now);
         self.last_error = Some(Note::new(reason).text);
         true
     }
@@ -138,7 +140,7 @@ impl Row {
                 .is_none_or(|before| received < before)
     }
 
-    pub(super) fn entry(&self, now: Moment) -> Entry {
+    pub(super) fn entry(&self) -> Entry {
         let Self { callback, work, .. } = self;
         Entry {
             event_id: callback.event_id.clone(),
@@ -146,29 +148,30 @@ impl Row {
             stream_alias: callback.stream_alias.clone(),
             state: work.state(),
             attempts: work.attempts,
-            due_at: work.due_at.map(|due_at| shown(due_at, now)),
+            due_at: self.due_at,
             ended_at: self.ended_at,
             last_error: self.last_error.clone(),
             ..Entry::new(self.id, callback.key, self.received.shown)
         }
     }
 
-    pub(super) fn details(&self, now: Moment) -> Details {
-        Details::new(self.entry(now), self.stored(), self.attempts.clone())
+    pub(super) fn details(&self) -> Details {
+        Details::new(self.entry(), self.stored(), self.attempts.clone())
+    }
+
+    fn set(&mut self, work: WorkRecord, now: Moment) {
+        self.work = work;
+        self.due_at = work.due_at.map(|due_at| {
+            let ahead = due_at.saturating_sub(now.monotonic).min(MAX_SHOWN);
+            now.shown.checked_add(ahead).unwrap_or(now.shown)
+        });
+        self.ended_at = work.over.map(|_| now.shown);
     }
 
     fn stored(&self) -> StoredCallback {
         let NewCallback { key, stored, .. } = &self.callback;
         StoredCallback::new(*key, stored.clone(), self.received.shown)
     }
-}
-
-fn shown(time: Duration, now: Moment) -> SystemTime {
-    let time = match time.checked_sub(now.monotonic) {
-        Some(ahead) => now.shown.checked_add(ahead.min(MAX_SHOWN)),
-        None => now.shown.checked_sub(now.monotonic.saturating_sub(time)),
-    };
-    time.unwrap_or(now.shown)
 }
 
 /// The text is a public field, so it may be longer than [`Note::new`] makes it.

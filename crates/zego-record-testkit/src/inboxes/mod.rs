@@ -16,7 +16,7 @@
 //! ```
 //!
 //! An inbox that is in a database gets a pool of connections, or a file, of its own for each handle, and
-//! `tokio::time::sleep` for `pass` if its clock cannot be moved by hand. It is then waited for, about 25
+//! `tokio::time::sleep` for `pass` if its clock cannot be moved by hand. It is then waited for, about 30
 //! seconds in total.
 //!
 //! The inbox must be empty, and nobody else may use it meanwhile: the suite claims whatever is due. It
