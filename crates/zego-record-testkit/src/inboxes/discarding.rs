@@ -85,7 +85,7 @@ where
             let won = race((0..RACERS).map(|racer| {
                 let inbox = self.next();
                 async move {
-                    if racer % 2 == 0 {
+                    if racer % 2 == 1 {
                         let discarded = inbox.discard(&Filter::key(&key), "not wanted", 1).await;
                         return succeeded("discard", discarded);
                     }

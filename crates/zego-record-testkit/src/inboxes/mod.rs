@@ -93,7 +93,6 @@ where
     suite.erased_is_not_settled().await;
 
     suite.accepted_once().await;
-    suite.known_in_every_state().await;
     suite.conflicts_store_nothing().await;
     suite.guard_and_inbox_share_bindings().await;
     suite.accepts_in_a_race_have_one_new().await;
@@ -101,7 +100,6 @@ where
 
     suite.claimed_as_accepted().await;
     suite.limit_is_kept().await;
-    suite.longest_due_first().await;
     suite.leases_are_as_long_as_asked().await;
     suite.taken_over_once().await;
     suite.claims_never_overlap().await;
@@ -118,7 +116,9 @@ where
     suite.late_run_is_harmless().await;
     suite.strangers_change_nothing().await;
     suite.late_success_is_true().await;
+    suite.longest_due_first().await;
     suite.extreme_times().await;
+    suite.known_in_every_state().await;
 
     suite.history_tells_each_end().await;
     suite.history_tells_what_was_lost().await;

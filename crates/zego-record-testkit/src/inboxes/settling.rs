@@ -19,7 +19,9 @@ where
         for next in [Next::Done, Next::Dead, Next::Discarded] {
             self.settle(rule, &claimed.hold, next, Settled::Stale).await;
         }
-        self.stays(rule, &claimed, EntryState::Done).await;
+        let entry = self.stays(rule, &claimed, EntryState::Done).await;
+        let rule = "the note of a success is no error";
+        assert_ne!(entry.last_error.as_deref(), Some("noted"), "{rule}");
     }
 
     pub(super) async fn discarded_by_its_handler(&self) {
