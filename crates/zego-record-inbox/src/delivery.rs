@@ -45,6 +45,13 @@ impl Delivery {
         self
     }
 
+    /// The same delivery as another run, for those who claim from a store without a worker.
+    #[must_use]
+    pub fn with_hold(mut self, hold: Hold) -> Self {
+        self.hold = hold;
+        self
+    }
+
     /// The verified callback.
     pub fn callback(&self) -> &RecordCallback {
         &self.callback

@@ -5,10 +5,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use zego_record_inbox::Arrivals;
 use zego_record_receiver::{StoreError, StoreErrorKind};
 
 use crate::error::{Problem, config};
 use crate::open::Opener;
+use crate::reader::Reader;
 use crate::sql::{DEFAULT_PREFIX, Statements};
 use crate::store::{Clock, SqliteStore};
 use crate::writer::Writer;
@@ -31,7 +33,7 @@ impl SqliteStoreBuilder {
         Self {
             opener: Opener {
                 path,
-                timeout: Duration::from_secs(2),
+                timeout: Duration::from_millis(400),
                 create_tables: true,
                 keep_file_mode: false,
             },
@@ -49,9 +51,10 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How long to wait for a lock that another connection holds, 2 seconds unless set. Afterwards the
-    /// store is unavailable. SQLite does not queue writers, so a short timeout fails when several
-    /// processes write all the time. Opening waits for 10 seconds at least.
+    /// How long to wait for a lock that another connection holds, 400 milliseconds unless set. Afterwards
+    /// the store is unavailable. It should be less than the store timeout of the receiver, which is 500
+    /// milliseconds unless set, so that the cause is reported. SQLite does not queue writers: the store
+    /// tries again every few milliseconds. Opening waits for 10 seconds at least.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.opener.timeout = timeout;
         self
@@ -91,7 +94,7 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Opens the database and starts the writer thread. It blocks until this is done, and should be
+    /// Opens the database and starts the threads that write and read. It blocks until this is done, and should be
     /// called when the program starts.
     ///
     /// # Errors
@@ -106,27 +109,33 @@ impl SqliteStoreBuilder {
         check_prefix(&self.prefix)?;
         let statements = Arc::new(Statements::new(&self.prefix));
         let connection = self.opener.first(&statements)?;
+        let opener = Arc::new(self.opener);
         let (jobs, queue) = mpsc::channel();
         let writer = Writer {
-            opener: self.opener,
+            opener: Arc::clone(&opener),
             statements: Arc::clone(&statements),
             clock: Arc::clone(&self.clock),
             batch: self.batch,
             connection: Some(connection),
         };
-        thread::Builder::new()
-            .name("zego-record-sqlite".to_owned())
-            .spawn(move || writer.run(&queue))
-            .map_err(|error| {
-                let text = "the writer thread cannot be started: raise the limit of threads";
-                Problem::new(StoreErrorKind::Unavailable, text).with_source(error)
-            })?;
-        Ok(SqliteStore::new(
+        spawn("zego-record-sqlite", move || writer.run(&queue))?;
+        let (reads, queue) = mpsc::channel();
+        let reader = Reader {
+            opener: Arc::clone(&opener),
+            statements: Arc::clone(&statements),
+            clock: Arc::clone(&self.clock),
+            connection: None,
+        };
+        spawn("zego-record-read", move || reader.run(&queue))?;
+        Ok(SqliteStore {
             jobs,
+            reads,
             statements,
-            self.clock,
-            self.retention,
-        ))
+            opener,
+            clock: self.clock,
+            retention: self.retention,
+            arrivals: Arrivals::new(),
+        })
     }
 }
 
@@ -139,6 +148,15 @@ impl std::fmt::Debug for SqliteStoreBuilder {
             .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
+}
+
+/// Starts a thread.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Problem> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| {
+        let text = "a thread of the store cannot be started: raise the limit of threads";
+        Problem::new(StoreErrorKind::Unavailable, text).with_source(error)
+    })
 }
 
 /// The prefix becomes a part of statements, so it must be a name.

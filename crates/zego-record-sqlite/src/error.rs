@@ -95,6 +95,15 @@ pub(crate) fn config(text: impl Into<Cow<'static, str>>) -> Problem {
     Problem::new(StoreErrorKind::Config, text)
 }
 
+/// Nobody answers reads any more.
+pub(crate) fn reader_ended() -> StoreError {
+    Problem::new(
+        StoreErrorKind::Unavailable,
+        "the reading thread of the store has ended after a panic: restart the process",
+    )
+    .into()
+}
+
 /// Nobody answers any more.
 pub(crate) fn writer_ended() -> StoreError {
     Problem::new(

@@ -5,11 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use zego_record_receiver::StoreErrorKind;
 
 use crate::error::{Problem, config, explain};
 use crate::failpoint::failpoint;
+use crate::inbox::add_functions;
 use crate::sql::Statements;
 
 /// Older ones can corrupt a database in WAL mode, see <https://sqlite.org/wal.html>.
@@ -17,7 +18,12 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// Others may be creating the tables, or recovering a long log.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The version of the tables that this program creates and knows.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+/// How long SQLite itself waits for a lock. [`begin`] repeats it, since the pauses that SQLite makes become
+/// so long that another process that writes all the time would never be met between two transactions.
+const POLL: Duration = Duration::from_millis(5);
+/// More than there are statements.
+const CACHED_STATEMENTS: usize = 64;
 
 /// How a store opens its connections.
 #[derive(Debug)]
@@ -36,17 +42,27 @@ impl Opener {
         self.check_file_mode()?;
         let mut connection = self.connect(OPEN_TIMEOUT.max(self.timeout))?;
         if self.create_tables {
-            create_tables(&mut connection, statements)?;
+            create_tables(&mut connection, statements, OPEN_TIMEOUT.max(self.timeout))?;
         }
         check_tables(&connection, statements)?;
         self.check_file_mode()?;
-        connection.busy_timeout(self.timeout).map_err(explain)?;
+        connection.busy_timeout(POLL).map_err(explain)?;
         Ok(connection)
     }
 
-    /// A connection to a file that exists.
+    /// A connection to a file that exists, to write.
     pub(crate) fn connection(&self) -> Result<Connection, Problem> {
-        self.connect(self.timeout)
+        let connection = self.connect(self.timeout)?;
+        connection.busy_timeout(POLL).map_err(explain)?;
+        Ok(connection)
+    }
+
+    /// A connection to a file that exists, to read. It is not read-only for SQLite, since the last
+    /// connection that is closed has to tidy up the log.
+    pub(crate) fn reading(&self) -> Result<Connection, Problem> {
+        let connection = self.connect(self.timeout)?;
+        set(&connection, "query_only", 1)?;
+        Ok(connection)
     }
 
     fn connect(&self, timeout: Duration) -> Result<Connection, Problem> {
@@ -63,6 +79,8 @@ impl Opener {
         ] {
             set(&connection, name, value)?;
         }
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        add_functions(&connection).map_err(explain)?;
         Ok(connection)
     }
 
@@ -100,9 +118,18 @@ impl Opener {
     }
 }
 
-/// Begins a transaction that holds the write lock from the start.
-pub(crate) fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+/// Begins a transaction that holds the write lock from the start, and waits for the lock this long.
+pub(crate) fn begin(
+    connection: &mut Connection,
+    timeout: Duration,
+) -> rusqlite::Result<Transaction<'_>> {
+    let start = Instant::now();
+    loop {
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+            Err(error) if is_busy(&error) && start.elapsed() < timeout => {}
+            result => return result,
+        }
+    }
 }
 
 fn check_version(version: i32) -> Result<(), Problem> {
@@ -129,7 +156,7 @@ fn create_file(path: &Path) -> Result<(), Problem> {
 }
 
 /// SQLite gives log and index the mode of the database.
-fn create_private(path: &Path) -> io::Result<File> {
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -174,10 +201,21 @@ fn set(connection: &Connection, name: &str, value: i64) -> Result<(), Problem> {
     )))
 }
 
-fn create_tables(connection: &mut Connection, statements: &Statements) -> Result<(), Problem> {
-    let transaction = begin(connection).map_err(explain)?;
-    let exists = table_exists(&transaction, statements).map_err(explain)?;
-    if !exists {
+/// Creates the tables, or adds what this version has more than an older one.
+fn create_tables(
+    connection: &mut Connection,
+    statements: &Statements,
+    timeout: Duration,
+) -> Result<(), Problem> {
+    let transaction = begin(connection, timeout).map_err(explain)?;
+    let is_old = match meta_table_exists(&transaction, statements).map_err(explain)? {
+        true => meta(&transaction, statements, "version")
+            .optional()
+            .map_err(explain)?
+            .is_some_and(|version| (1..SCHEMA_VERSION).contains(&version)),
+        false => true,
+    };
+    if is_old {
         transaction
             .execute_batch(&statements.schema)
             .map_err(explain)?;
@@ -186,7 +224,7 @@ fn create_tables(connection: &mut Connection, statements: &Statements) -> Result
     transaction.commit().map_err(explain)
 }
 
-fn table_exists(connection: &Connection, statements: &Statements) -> rusqlite::Result<bool> {
+fn meta_table_exists(connection: &Connection, statements: &Statements) -> rusqlite::Result<bool> {
     match connection.prepare(&statements.find_meta) {
         Ok(_) => Ok(true),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) => Ok(false),
@@ -194,23 +232,26 @@ fn table_exists(connection: &Connection, statements: &Statements) -> rusqlite::R
     }
 }
 
+fn meta(connection: &Connection, statements: &Statements, name: &str) -> rusqlite::Result<i64> {
+    connection.query_row(&statements.find_meta, [name], |row| row.get(0))
+}
+
 /// Newer tables fit as long as they say that they are compatible with this version, which they are if
 /// something was only added.
 fn check_tables(connection: &Connection, statements: &Statements) -> Result<(), Problem> {
-    let meta =
-        |name| connection.query_row(&statements.find_meta, [name], |row| row.get::<_, i64>(0));
     let missing = |error| match error {
         rusqlite::Error::QueryReturnedNoRows => {
             config("the meta table is empty: run the schema, or let the store create its tables")
         }
         error => explain(error),
     };
-    let version = meta("version").map_err(missing)?;
-    let compatible = meta("compatible").map_err(missing)?;
+    let version = meta(connection, statements, "version").map_err(missing)?;
+    let compatible = meta(connection, statements, "compatible").map_err(missing)?;
     if version < SCHEMA_VERSION || compatible > SCHEMA_VERSION {
         return Err(config(format!(
             "the tables are of version {version}, for programs of version {compatible} and later, \
-             and this program is of version {SCHEMA_VERSION}: update the program or migrate the tables"
+             and this program is of version {SCHEMA_VERSION}: update the program, or migrate the tables by \
+             running its schema"
         )));
     }
     // Preparing a statement checks its tables, columns and unique keys.

@@ -4,15 +4,28 @@
 //! All texts use tables that begin with [`DEFAULT_PREFIX`]; [`with_prefix`] changes that. Times are
 //! milliseconds since 1970-01-01 00:00 UTC.
 
+use crate::inbox::InboxStatements;
+
 /// What the tables' names begin with unless
 /// [`table_prefix`](crate::SqliteStoreBuilder::table_prefix) says otherwise.
 pub const DEFAULT_PREFIX: &str = "zego_";
 
-/// Creates the tables, all of them or none if it is run in one transaction. It may be run again.
+/// Creates the tables, all of them or none if it is run in one transaction. It may be run again, and
+/// turns tables of version 1 into those of version 2.
 ///
-/// Columns of `zego_delivery`: `state` is 1 for running, 2 for done, 3 for failed; `owner` and
-/// `lease_ends` are set while it is running; `epoch` counts the runs of the handler; `event` is what
-/// [`event_hash`](crate::event_hash) returns. `event_id` is a blob, since a callback may contain U+0000.
+/// * `zego_delivery`, a receiver without an inbox: `state` is 1 for running, 2 for done, 3 for failed;
+///   `owner` and `lease_ends` are set while it is running; `epoch` counts the runs of the handler.
+/// * `zego_callback`, an inbox: what was accepted, written once. `body` is what
+///   [`to_stored`](zego_record_core::RecordCallback::to_stored) returns.
+/// * `zego_work`: what becomes of it. `due_at` is when the next attempt of a waiting callback is due, or
+///   when the lease of a running one ends; `owner` is set while it is running; `over` is 1 for done, 2 for
+///   discarded, 3 for dead, and `over_at` since when; `state` is `over`, or 4 for waiting, or 5 for running.
+/// * `zego_attempt`: the runs of the handler, of each callback the last 100.
+/// * `zego_control`: `paused` is 1 while the inbox is paused.
+/// * `zego_signature`: replay protection.
+///
+/// `event` is what [`event_hash`](crate::event_hash) returns. Texts are blobs, since a callback may contain
+/// U+0000.
 pub const SCHEMA: &str = "\
 CREATE TABLE IF NOT EXISTS zego_meta (
     name TEXT NOT NULL PRIMARY KEY,
@@ -38,7 +51,50 @@ CREATE TABLE IF NOT EXISTS zego_signature (
     expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS zego_signature_expires ON zego_signature (expires);
-INSERT INTO zego_meta (name, value) VALUES ('version', 1) ON CONFLICT (name) DO NOTHING;
+CREATE TABLE IF NOT EXISTS zego_callback (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key BLOB NOT NULL UNIQUE,
+    key_version INTEGER NOT NULL DEFAULT 1,
+    event BLOB NOT NULL,
+    received_at INTEGER NOT NULL,
+    event_id BLOB NOT NULL,
+    appid BLOB NOT NULL,
+    stream_alias BLOB NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS zego_callback_event ON zego_callback (event);
+CREATE INDEX IF NOT EXISTS zego_callback_stream ON zego_callback (stream_alias);
+CREATE TABLE IF NOT EXISTS zego_work (
+    id INTEGER NOT NULL PRIMARY KEY,
+    due_at INTEGER,
+    attempts INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    owner BLOB,
+    over INTEGER,
+    over_at INTEGER,
+    last_error BLOB,
+    state INTEGER NOT NULL AS (ifnull(over, iif(owner IS NULL, 4, 5))) VIRTUAL
+) STRICT;
+CREATE INDEX IF NOT EXISTS zego_work_due ON zego_work (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS zego_work_state ON zego_work (state);
+CREATE INDEX IF NOT EXISTS zego_work_over ON zego_work (over_at) WHERE over < 3;
+CREATE TABLE IF NOT EXISTS zego_attempt (
+    id INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    owner BLOB NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    outcome TEXT NOT NULL,
+    status INTEGER,
+    note BLOB NOT NULL DEFAULT x'',
+    PRIMARY KEY (id, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS zego_control (
+    name TEXT NOT NULL PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT;
+INSERT INTO zego_meta (name, value) VALUES ('version', 2)
+ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value);
 INSERT INTO zego_meta (name, value) VALUES ('compatible', 1) ON CONFLICT (name) DO NOTHING;
 ";
 
@@ -107,49 +163,62 @@ pub fn with_prefix(text: &str, prefix: &str) -> String {
     text.replace(DEFAULT_PREFIX, prefix)
 }
 
-/// The statements of a store, with its prefix.
+/// Defines the statements of a store, with its prefix.
+macro_rules! statements {
+    ($name:ident: $($field:ident = $text:expr;)*) => {
+        #[derive(Debug)]
+        pub(crate) struct $name {
+            $(pub(crate) $field: String,)*
+        }
+
+        impl $name {
+            pub(crate) fn new(prefix: &str) -> Self {
+                Self {
+                    $($field: $crate::sql::with_prefix($text, prefix),)*
+                }
+            }
+
+            /// All of them.
+            pub(crate) fn all(&self) -> Vec<&str> {
+                vec![$(&self.$field,)*]
+            }
+        }
+    };
+}
+pub(crate) use statements;
+
+statements! { DeliveryStatements:
+    record = RECORD;
+    find_delivery = FIND_DELIVERY;
+    knows_another = KNOWS_ANOTHER;
+    put_delivery = PUT_DELIVERY;
+    purge_deliveries = PURGE_DELIVERIES;
+    find_signature = FIND_SIGNATURE;
+    put_signature = PUT_SIGNATURE;
+    purge_signatures = PURGE_SIGNATURES;
+}
+
+/// All that a store runs, with its prefix.
 #[derive(Debug)]
 pub(crate) struct Statements {
     pub(crate) schema: String,
-    pub(crate) record: String,
-    pub(crate) find_delivery: String,
-    pub(crate) knows_another: String,
-    pub(crate) put_delivery: String,
-    pub(crate) purge_deliveries: String,
-    pub(crate) find_signature: String,
-    pub(crate) put_signature: String,
-    pub(crate) purge_signatures: String,
     pub(crate) find_meta: String,
+    pub(crate) delivery: DeliveryStatements,
+    pub(crate) inbox: InboxStatements,
 }
 
 impl Statements {
     pub(crate) fn new(prefix: &str) -> Self {
-        let text = |text| with_prefix(text, prefix);
         Self {
-            schema: text(SCHEMA),
-            record: text(RECORD),
-            find_delivery: text(FIND_DELIVERY),
-            knows_another: text(KNOWS_ANOTHER),
-            put_delivery: text(PUT_DELIVERY),
-            purge_deliveries: text(PURGE_DELIVERIES),
-            find_signature: text(FIND_SIGNATURE),
-            put_signature: text(PUT_SIGNATURE),
-            purge_signatures: text(PURGE_SIGNATURES),
-            find_meta: text(FIND_META),
+            schema: with_prefix(SCHEMA, prefix),
+            find_meta: with_prefix(FIND_META, prefix),
+            delivery: DeliveryStatements::new(prefix),
+            inbox: InboxStatements::new(prefix),
         }
     }
 
     /// All that a running store uses.
-    pub(crate) fn used(&self) -> [&str; 8] {
-        [
-            &self.record,
-            &self.find_delivery,
-            &self.knows_another,
-            &self.put_delivery,
-            &self.purge_deliveries,
-            &self.find_signature,
-            &self.put_signature,
-            &self.purge_signatures,
-        ]
+    pub(crate) fn used(&self) -> impl Iterator<Item = &str> {
+        self.delivery.all().into_iter().chain(self.inbox.all())
     }
 }

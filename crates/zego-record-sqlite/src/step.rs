@@ -1,8 +1,8 @@
 //! What is done inside a transaction: the transitions of the receiver's crate on rows.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 use zego_record_core::{DeliveryKey, RecordCallback};
 use zego_record_receiver::{
@@ -10,6 +10,7 @@ use zego_record_receiver::{
     Settlement, StoreError, StoreErrorKind,
 };
 
+use crate::error::explain;
 use crate::sql::Statements;
 
 const RUNNING: i64 = 1;
@@ -37,6 +38,15 @@ pub(crate) enum StepError {
 impl From<rusqlite::Error> for StepError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
+    }
+}
+
+impl From<StepError> for StoreError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Row(error) => error,
+            StepError::Sql(error) => explain(error).into(),
+        }
     }
 }
 
@@ -83,9 +93,16 @@ impl Step<'_> {
     }
 
     pub(crate) fn bind(&self, check: &ReplayCheck) -> Result<Binding, StepError> {
-        let mut find = self
-            .connection
-            .prepare_cached(&self.statements.find_signature)?;
+        let binding = self.binding(check)?;
+        if binding == Binding::First {
+            self.put_binding(check)?;
+        }
+        Ok(binding)
+    }
+
+    /// What a binding would be, without binding anything.
+    pub(crate) fn binding(&self, check: &ReplayCheck) -> Result<Binding, StepError> {
+        let mut find = self.prepare(&self.statements.delivery.find_signature)?;
         let bound = find
             .query_row([&check.signature[..]], |row| {
                 Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
@@ -100,19 +117,22 @@ impl Step<'_> {
                 _ => Err(corrupt("a content digest has not 16 bytes")),
             };
         }
-        let expires = milliseconds(self.now.saturating_add(check.keep_for));
-        self.connection
-            .prepare_cached(&self.statements.put_signature)?
-            .execute(params![&check.signature[..], &check.content[..], expires])?;
         Ok(Binding::First)
     }
 
+    pub(crate) fn put_binding(&self, check: &ReplayCheck) -> Result<(), StepError> {
+        let expires = milliseconds(self.now.saturating_add(check.keep_for));
+        self.prepare(&self.statements.delivery.put_signature)?
+            .execute(params![&check.signature[..], &check.content[..], expires])?;
+        Ok(())
+    }
+
     pub(crate) fn purge_deliveries(&self, limit: u32) -> Result<u64, StepError> {
-        self.purge(&self.statements.purge_deliveries, limit)
+        self.purge(&self.statements.delivery.purge_deliveries, limit)
     }
 
     pub(crate) fn purge_signatures(&self, limit: u32) -> Result<u64, StepError> {
-        self.purge(&self.statements.purge_signatures, limit)
+        self.purge(&self.statements.delivery.purge_signatures, limit)
     }
 
     pub(crate) fn record(
@@ -122,7 +142,7 @@ impl Step<'_> {
     ) -> Result<Recorded, StepError> {
         let event_id = callback.event_id();
         let expires = milliseconds(self.now.saturating_add(retention));
-        let mut record = self.connection.prepare_cached(&self.statements.record)?;
+        let mut record = self.prepare(&self.statements.delivery.record)?;
         let first = record
             .query_row(
                 params![
@@ -137,26 +157,27 @@ impl Step<'_> {
         Ok(first.map_or(Recorded::Again, |()| Recorded::First))
     }
 
-    fn purge(&self, statement: &str, limit: u32) -> Result<u64, StepError> {
-        let mut purge = self.connection.prepare_cached(statement)?;
-        let removed = purge.execute(params![milliseconds(self.now), limit])?;
-        Ok(u64::try_from(removed).unwrap_or(u64::MAX))
+    /// A statement of this connection, prepared once.
+    pub(crate) fn prepare(&self, statement: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.connection.prepare_cached(statement)
     }
 
-    fn find(&self, key: &DeliveryKey) -> Result<Option<DeliveryRecord>, StepError> {
-        let mut find = self
-            .connection
-            .prepare_cached(&self.statements.find_delivery)?;
+    pub(crate) fn find(&self, key: &DeliveryKey) -> Result<Option<DeliveryRecord>, StepError> {
+        let mut find = self.prepare(&self.statements.delivery.find_delivery)?;
         let found = find
             .query_row([&key.as_bytes()[..]], |row| Ok(record(row)))
             .optional()?;
         found.transpose()
     }
 
+    fn purge(&self, statement: &str, limit: u32) -> Result<u64, StepError> {
+        let mut purge = self.prepare(statement)?;
+        let removed = purge.execute(params![milliseconds(self.now), limit])?;
+        Ok(u64::try_from(removed).unwrap_or(u64::MAX))
+    }
+
     fn knows_another(&self, claim: &Claim) -> Result<bool, StepError> {
-        let mut knows = self
-            .connection
-            .prepare_cached(&self.statements.knows_another)?;
+        let mut knows = self.prepare(&self.statements.delivery.knows_another)?;
         Ok(knows.query_row(
             params![
                 &event_hash(&claim.event_id)[..],
@@ -177,8 +198,7 @@ impl Step<'_> {
             DeliveryState::Done => (DONE, None, None),
             DeliveryState::Failed => (FAILED, None, None),
         };
-        self.connection
-            .prepare_cached(&self.statements.put_delivery)?
+        self.prepare(&self.statements.delivery.put_delivery)?
             .execute(params![
                 &claim.key.as_bytes()[..],
                 state,
@@ -195,8 +215,14 @@ impl Step<'_> {
 }
 
 /// A time or duration in milliseconds, rounded up so that nothing ends early.
-fn milliseconds(time: Duration) -> i64 {
+pub(crate) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}
+
+/// A time of day in milliseconds since 1970.
+pub(crate) fn milliseconds_of(time: SystemTime) -> i64 {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
+    milliseconds(since_1970.unwrap_or_default())
 }
 
 fn record(row: &Row<'_>) -> Result<DeliveryRecord, StepError> {
@@ -234,12 +260,15 @@ fn record(row: &Row<'_>) -> Result<DeliveryRecord, StepError> {
 }
 
 /// A column, or the complaint that it has another type or range.
-fn field<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize) -> Result<T, StepError> {
+pub(crate) fn field<T: rusqlite::types::FromSql>(
+    row: &Row<'_>,
+    index: usize,
+) -> Result<T, StepError> {
     row.get(index)
         .map_err(|error| StepError::Row(StoreError::new(StoreErrorKind::Corrupt, error)))
 }
 
-fn corrupt(what: &str) -> StepError {
+pub(crate) fn corrupt(what: &str) -> StepError {
     let text = format!("{what}: look at the row and remove it");
     StepError::Row(StoreError::new(StoreErrorKind::Corrupt, text))
 }

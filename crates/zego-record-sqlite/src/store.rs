@@ -8,30 +8,37 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Transaction;
 use tokio::sync::oneshot;
 use zego_record_core::RecordCallback;
+use zego_record_inbox::Arrivals;
 use zego_record_receiver::{
     Binding, BoxFuture, Claim, ClaimOutcome, DeliveryStore, ReplayCheck, ReplayGuard, Settled,
     Settlement, StoreError,
 };
 
 use crate::builder::SqliteStoreBuilder;
-use crate::error::{explain, writer_ended};
+use crate::error::{reader_ended, writer_ended};
+use crate::open::Opener;
+use crate::reader::{PendingRead, Read};
 use crate::sql::Statements;
 use crate::step::{Recorded, Step, StepError};
 use crate::writer::{Closure, Job, Pending, since_1970};
 
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Deliveries and signatures in one SQLite database: a [`DeliveryStore`] and a [`ReplayGuard`].
+/// Deliveries, signatures and an inbox in one SQLite database: a [`DeliveryStore`], a [`ReplayGuard`] and an
+/// [`InboxStore`](zego_record_inbox::InboxStore).
 ///
-/// Clones share one writer thread and one connection. The thread ends when the last of them is dropped
-/// and everything that was asked for is done. A call whose future is dropped is carried out all the
-/// same.
+/// Clones share one thread and connection that write, and one of each that read. The threads end when the
+/// last of them is dropped and everything that was asked for is done. A call that writes is carried out
+/// all the same when its future is dropped.
 #[derive(Clone)]
 pub struct SqliteStore {
-    jobs: mpsc::Sender<Job>,
-    statements: Arc<Statements>,
-    clock: Clock,
-    retention: Duration,
+    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) reads: mpsc::Sender<Box<dyn Read>>,
+    pub(crate) statements: Arc<Statements>,
+    pub(crate) opener: Arc<Opener>,
+    pub(crate) clock: Clock,
+    pub(crate) retention: Duration,
+    pub(crate) arrivals: Arrivals,
 }
 
 impl SqliteStore {
@@ -71,11 +78,7 @@ impl SqliteStore {
             statements: &self.statements,
             now: since_1970(&self.clock),
         };
-        match step.record(callback, self.retention) {
-            Ok(recorded) => Ok(recorded),
-            Err(StepError::Row(error)) => Err(error),
-            Err(StepError::Sql(error)) => Err(explain(error).into()),
-        }
+        Ok(step.record(callback, self.retention)?)
     }
 
     /// Runs a transaction on the connection of this store, which holds the write lock from its start:
@@ -129,40 +132,68 @@ impl SqliteStore {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
+        self.transaction(work, |_| ()).await
+    }
+
+    /// Runs a transaction, and then something else on the writer thread, even if nobody waits any more.
+    pub(crate) async fn transaction<T, E, F, A>(&self, work: F, then: A) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        A: FnOnce(&Result<T, E>) + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let closure = Box::new(Closure { work, reply });
+        let closure = Box::new(Closure { work, then, reply });
         self.jobs
             .send(Job::Transaction(closure))
             .map_err(|_| E::from(writer_ended()))?;
         answer.await.map_err(|_| E::from(writer_ended()))?
     }
 
-    pub(crate) fn new(
-        jobs: mpsc::Sender<Job>,
-        statements: Arc<Statements>,
-        clock: Clock,
-        retention: Duration,
-    ) -> Self {
-        Self {
-            jobs,
-            statements,
-            clock,
-            retention,
-        }
-    }
-
     /// Queues a step when the future is first polled.
-    fn step<'a, T, F>(&'a self, work: F) -> BoxFuture<'a, Result<T, StoreError>>
+    pub(crate) fn step<'a, T, F>(&'a self, work: F) -> BoxFuture<'a, Result<T, StoreError>>
     where
         T: Send + 'static,
         F: Fn(&Step<'_>) -> Result<T, StepError> + Send + 'static,
     {
+        self.step_then(work, |_| ())
+    }
+
+    /// Queues a step when the future is first polled. What follows its commit is done on the writer
+    /// thread, even if nobody waits any more; it must not block.
+    pub(crate) fn step_then<'a, T, F, A>(
+        &'a self,
+        work: F,
+        then: A,
+    ) -> BoxFuture<'a, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: Fn(&Step<'_>) -> Result<T, StepError> + Send + 'static,
+        A: FnOnce(&T) + Send + 'static,
+    {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
             self.jobs
-                .send(Job::Step(Box::new(Pending::new(work, reply))))
+                .send(Job::Step(Box::new(Pending::new(work, then, reply))))
                 .map_err(|_| writer_ended())?;
             answer.await.map_err(|_| writer_ended())?
+        })
+    }
+
+    /// Queues something that only reads when the future is first polled. It is not done if nobody waits
+    /// any more.
+    pub(crate) fn read<'a, T, F>(&'a self, work: F) -> BoxFuture<'a, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Step<'_>) -> Result<T, StepError> + Send + 'static,
+    {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            self.reads
+                .send(Box::new(PendingRead { work, reply }))
+                .map_err(|_| reader_ended())?;
+            answer.await.map_err(|_| reader_ended())?
         })
     }
 }

@@ -34,30 +34,33 @@ pub(crate) trait Batched: Send {
 
 /// A user's transaction, run once and answered.
 pub(crate) trait OwnTransaction: Send {
-    fn run(self: Box<Self>, connection: Result<&mut Connection, Problem>);
+    fn run(self: Box<Self>, connection: Result<&mut Connection, Problem>, lock_timeout: Duration);
 }
 
-/// A step, and whom to answer. Nobody may listen any more, which changes nothing.
-pub(crate) struct Pending<T, F> {
+/// A step, what follows its commit, and whom to answer. Nobody may listen any more, which changes nothing.
+pub(crate) struct Pending<T, F, A> {
     work: F,
+    then: A,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F> Pending<T, F> {
-    pub(crate) fn new(work: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+impl<T, F, A> Pending<T, F, A> {
+    pub(crate) fn new(work: F, then: A, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
         Self {
             work,
+            then,
             result: None,
             reply,
         }
     }
 }
 
-impl<T, F> Batched for Pending<T, F>
+impl<T, F, A> Batched for Pending<T, F, A>
 where
     T: Send,
     F: Fn(&Step<'_>) -> Result<T, StepError> + Send,
+    A: FnOnce(&T) + Send,
 {
     fn run(&mut self, step: &Step<'_>) -> Result<(), rusqlite::Error> {
         self.result = match (self.work)(step) {
@@ -70,6 +73,9 @@ where
 
     fn answer(self: Box<Self>) {
         if let Some(result) = self.result {
+            if let Ok(result) = &result {
+                (self.then)(result);
+            }
             let _ = self.reply.send(result);
         }
     }
@@ -79,23 +85,26 @@ where
     }
 }
 
-/// A user's closure, and whom to answer.
-pub(crate) struct Closure<T, E, F> {
+/// A user's closure, what follows its end, and whom to answer.
+pub(crate) struct Closure<T, E, F, A> {
     pub(crate) work: F,
+    pub(crate) then: A,
     pub(crate) reply: oneshot::Sender<Result<T, E>>,
 }
 
-impl<T, E, F> OwnTransaction for Closure<T, E, F>
+impl<T, E, F, A> OwnTransaction for Closure<T, E, F, A>
 where
     T: Send,
     E: From<StoreError> + Send,
     F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send,
+    A: FnOnce(&Result<T, E>) + Send,
 {
-    fn run(self: Box<Self>, connection: Result<&mut Connection, Problem>) {
-        let Self { work, reply } = *self;
+    fn run(self: Box<Self>, connection: Result<&mut Connection, Problem>, lock_timeout: Duration) {
+        let Self { work, then, reply } = *self;
         let problem = |problem| E::from(StoreError::from(problem));
         let result = connection.map_err(problem).and_then(|connection| {
-            let transaction = begin(connection).map_err(|error| problem(explain(error)))?;
+            let transaction =
+                begin(connection, lock_timeout).map_err(|error| problem(explain(error)))?;
             // Nothing of ours is shared with the closure but the transaction, which is rolled back.
             match catch_unwind(AssertUnwindSafe(|| work(&transaction))) {
                 Ok(Ok(value)) => {
@@ -110,13 +119,14 @@ where
                 Err(_) => Err(problem(closure_panicked())),
             }
         });
+        then(&result);
         let _ = reply.send(result);
     }
 }
 
 /// The thread's state.
 pub(crate) struct Writer {
-    pub(crate) opener: Opener,
+    pub(crate) opener: Arc<Opener>,
     pub(crate) statements: Arc<Statements>,
     pub(crate) clock: Clock,
     pub(crate) batch: usize,
@@ -140,7 +150,8 @@ impl Writer {
                     Job::Step(step) => batch.push(step),
                     Job::Transaction(transaction) => {
                         self.run_batch(std::mem::take(&mut batch));
-                        transaction.run(self.connection());
+                        let lock_timeout = self.opener.timeout;
+                        transaction.run(self.connection(), lock_timeout);
                         self.end_transaction();
                     }
                 }
@@ -177,8 +188,10 @@ impl Writer {
 
     fn commit_together(&mut self, batch: &mut [Box<dyn Batched>]) -> Result<(), Failure> {
         let (statements, clock) = (Arc::clone(&self.statements), Arc::clone(&self.clock));
+        let lock_timeout = self.opener.timeout;
         let connection = self.connection().map_err(Failure::of_all)?;
-        let transaction = begin(connection).map_err(|error| Failure::of_all(explain(error)))?;
+        let transaction =
+            begin(connection, lock_timeout).map_err(|error| Failure::of_all(explain(error)))?;
         // Read only now, since the lock may have been waited for.
         let step = Step {
             connection: &transaction,

@@ -106,12 +106,12 @@ async fn works_with_newer_tables_that_are_compatible() {
     tables
         .execute_batch(
             "ALTER TABLE zego_delivery ADD COLUMN note TEXT;
-             UPDATE zego_meta SET value = 2 WHERE name = 'version'",
+             UPDATE zego_meta SET value = 9 WHERE name = 'version'",
         )
         .unwrap();
     directory.open().claim(&claim(1)).await.unwrap();
     tables
-        .execute_batch("UPDATE zego_meta SET value = 2 WHERE name = 'compatible'")
+        .execute_batch("UPDATE zego_meta SET value = 9 WHERE name = 'compatible'")
         .unwrap();
     rejects(&directory, "update the program");
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use zego_record_core::{
     CallbackSecret, DeliveryKey, RecordCallback, UnixSeconds, Verified, Verifier, sign,
 };
-use zego_record_receiver::{Claim, Owner, ReplayCheck};
+use zego_record_inbox::{ClaimDue, Claimed, Hold, InboxStore, Next, Note, RunEnded};
+use zego_record_receiver::{Claim, NewCallback, Owner, ReplayCheck, Settled};
 use zego_record_sqlite::{SqliteStore, rusqlite::Connection};
 
 /// So long that a busy machine breaks no test.
@@ -116,4 +117,40 @@ pub(crate) fn recording(number: u32) -> RecordCallback {
         Verified::Record(recording) => recording,
         _ => panic!("another event"),
     }
+}
+
+/// A recording on its way into an inbox.
+pub(crate) fn new_callback(number: u32) -> NewCallback {
+    NewCallback::new(&recording(number))
+}
+
+/// Which of them a key belongs to.
+pub(crate) fn key_of(number: u32) -> DeliveryKey {
+    recording(number).delivery_key()
+}
+
+/// How long the runs of [`claim_due`] last.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn claim_due(store: &SqliteStore, owner: u128, limit: u32) -> Vec<Claimed> {
+    let claim = ClaimDue::new(Owner::new(owner), LEASE, limit);
+    store.claim_due(&claim).await.unwrap()
+}
+
+pub(crate) async fn claim_one(store: &SqliteStore) -> Claimed {
+    let mut claimed = claim_due(store, 1, 1).await;
+    assert_eq!(claimed.len(), 1, "nothing is due");
+    claimed.remove(0)
+}
+
+pub(crate) async fn settle(store: &SqliteStore, hold: &Hold, next: Next, text: &str) -> Settled {
+    let ended = RunEnded::new(next, Note::new(text));
+    store.settle(hold, &ended).await.unwrap()
+}
+
+/// A connection to a database whose store was dropped a moment ago.
+pub(crate) fn reopen(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(LOCK_TIMEOUT).unwrap();
+    connection
 }
