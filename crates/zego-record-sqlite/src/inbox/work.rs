@@ -159,7 +159,7 @@ impl Step<'_> {
         self.prepare(&self.statements.inbox.bury)?.execute(params![
             id,
             milliseconds(self.now),
-            cut(why)
+            cut(&format!("the store cannot read its row: {why}"))
         ])?;
         self.prepare(&self.statements.inbox.lose_attempts)?
             .execute(params![id, 0])?;
