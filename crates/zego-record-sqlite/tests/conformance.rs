@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Directory, TestClock};
+use zego_record_testkit::inboxes::assert_inbox_conformant;
 use zego_record_testkit::stores::{
     assert_guard_conformant_across_handles, assert_store_conformant_across_handles,
 };
@@ -26,4 +27,12 @@ async fn guard_conforms_across_handles() {
     let open = async || Arc::new(clock.open(&directory.database()));
     let pass = async |passed: Duration| clock.advance(passed);
     assert_guard_conformant_across_handles(open, pass).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inbox_conforms_across_handles() {
+    let (directory, clock) = (Directory::new(), TestClock::new());
+    let open = async || Arc::new(clock.open(&directory.database()));
+    let pass = async |passed: Duration| clock.advance(passed);
+    assert_inbox_conformant(open, pass).await;
 }

@@ -14,36 +14,6 @@ use zego_record_receiver::{
 };
 use zego_record_sqlite::{SqliteStore, rusqlite::Connection};
 
-/// The tables of the first release.
-const VERSION_1: &str = "\
-CREATE TABLE IF NOT EXISTS zego_meta (
-    name TEXT NOT NULL PRIMARY KEY,
-    value INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS zego_delivery (
-    key BLOB NOT NULL PRIMARY KEY,
-    key_version INTEGER NOT NULL DEFAULT 1,
-    state INTEGER NOT NULL,
-    owner BLOB,
-    lease_ends INTEGER,
-    epoch INTEGER NOT NULL,
-    changed INTEGER NOT NULL,
-    expires INTEGER NOT NULL,
-    event BLOB NOT NULL,
-    event_id BLOB NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS zego_delivery_event ON zego_delivery (event);
-CREATE INDEX IF NOT EXISTS zego_delivery_expires ON zego_delivery (expires);
-CREATE TABLE IF NOT EXISTS zego_signature (
-    signature BLOB NOT NULL PRIMARY KEY,
-    content BLOB NOT NULL,
-    expires INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS zego_signature_expires ON zego_signature (expires);
-INSERT INTO zego_meta (name, value) VALUES ('version', 1) ON CONFLICT (name) DO NOTHING;
-INSERT INTO zego_meta (name, value) VALUES ('compatible', 1) ON CONFLICT (name) DO NOTHING;
-";
-
 /// What a program of the first release checks when it opens, and some of what it runs.
 const STATEMENTS_OF_VERSION_1: [&str; 4] = [
     "SELECT key_version, state, owner, lease_ends, epoch, changed, expires FROM zego_delivery WHERE key = ?1",
@@ -56,7 +26,7 @@ const STATEMENTS_OF_VERSION_1: [&str; 4] = [
 
 #[tokio::test]
 async fn migrates_a_database_of_version_1_with_its_data() {
-    let directory = old_database();
+    let directory = Directory::of_version_1();
     let store = directory.open();
     let outcome = store.claim(&claim(1)).await.unwrap();
     assert_eq!(outcome, ClaimOutcome::Done);
@@ -88,7 +58,7 @@ async fn migrates_a_database_of_version_1_with_its_data() {
 #[test]
 fn many_can_migrate_at_once() {
     for _ in 0..5 {
-        let directory = old_database();
+        let directory = Directory::of_version_1();
         let start = std::sync::Barrier::new(8);
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -104,7 +74,7 @@ fn many_can_migrate_at_once() {
 
 #[test]
 fn leaves_tables_of_version_1_alone_if_it_may_not_create_any() {
-    let directory = old_database();
+    let directory = Directory::of_version_1();
     let error = SqliteStore::builder(directory.database())
         .create_tables(false)
         .open()
@@ -261,32 +231,6 @@ async fn a_copy_is_whole_and_private() {
     let error = store.backup(nowhere).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert_eq!(files(), 0);
-}
-
-fn old_database() -> Directory {
-    let directory = Directory::new();
-    let connection = directory.connection();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(directory.database(), fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    connection.execute_batch(VERSION_1).unwrap();
-    connection
-        .execute(
-            "INSERT INTO zego_delivery (key, state, epoch, changed, expires, event, event_id)
-             VALUES (?1, 2, 1, 0, ?2, x'00', x'00')",
-            (&common::key(1).as_bytes()[..], i64::MAX),
-        )
-        .unwrap();
-    let check = check(1, 1);
-    connection
-        .execute(
-            "INSERT INTO zego_signature (signature, content, expires) VALUES (?1, ?2, ?3)",
-            (&check.signature[..], &check.content[..], i64::MAX),
-        )
-        .unwrap();
-    directory
 }
 
 fn meta(connection: &Connection, name: &str) -> i64 {

@@ -11,53 +11,100 @@ mod common;
 use std::fs;
 use std::process::Command;
 
-use common::{Directory, chain, claim};
-use zego_record_receiver::{ClaimOutcome, DeliveryStore, Settlement, StoreErrorKind};
+use common::{Directory, chain, claim, new_callback};
+use zego_record_receiver::{
+    Accept, Accepted, BoxFuture, ClaimOutcome, DeliveryStore, Settlement, StoreError,
+    StoreErrorKind,
+};
 use zego_record_sqlite::SqliteStore;
 
 const DATABASE: &str = "ZEGO_TEST_DATABASE";
 const DELIVERIES: u32 = 60;
 
+const FAILING_SYNC: &str = "fsync,fdatasync:error=EIO:when=20..30";
+const FAILING_WRITE: &str = "pwrite64:error=EIO:when=60..70";
+const FULL_DISK: &str = "pwrite64:error=ENOSPC:when=60..70";
+
 #[test]
 fn a_sync_that_fails_acknowledges_nothing() {
-    survives("fsync,fdatasync:error=EIO:when=20..30");
+    survives(FAILING_SYNC, "child", is_done);
 }
 
 #[test]
 fn a_write_that_fails_acknowledges_nothing() {
-    survives("pwrite64:error=EIO:when=60..70");
+    survives(FAILING_WRITE, "child", is_done);
 }
 
 #[test]
 fn a_full_disk_acknowledges_nothing() {
-    survives("pwrite64:error=ENOSPC:when=60..70");
+    survives(FULL_DISK, "child", is_done);
 }
 
 #[test]
-#[ignore = "the process that the other tests start"]
+fn a_sync_that_fails_accepts_nothing() {
+    survives(FAILING_SYNC, "accepting_child", is_accepted);
+}
+
+#[test]
+fn a_write_that_fails_accepts_nothing() {
+    survives(FAILING_WRITE, "accepting_child", is_accepted);
+}
+
+#[test]
+fn a_full_disk_accepts_nothing() {
+    survives(FULL_DISK, "accepting_child", is_accepted);
+}
+
+#[test]
+#[ignore = "the process that other tests start"]
 fn child() {
+    acknowledge_all(&async |store: &SqliteStore, number| {
+        let claim = claim(number);
+        store.settle(&claim, Settlement::Done).await.map(drop)
+    });
+}
+
+#[test]
+#[ignore = "the process that other tests start"]
+fn accepting_child() {
+    acknowledge_all(&async |store: &SqliteStore, number| {
+        store.accept(&new_callback(number)).await.map(drop)
+    });
+}
+
+fn acknowledge_all(work: &impl AsyncFn(&SqliteStore, u32) -> Result<(), StoreError>) {
     let store = SqliteStore::open(std::env::var(DATABASE).unwrap()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     for number in 0..DELIVERIES {
-        let claim = claim(number);
-        match runtime.block_on(store.settle(&claim, Settlement::Done)) {
-            Ok(_) => println!("\ndone {number}"),
+        match runtime.block_on(work(&store, number)) {
+            Ok(()) => println!("\ndone {number}"),
             Err(error) => {
-                assert_eq!(
-                    error.kind(),
-                    StoreErrorKind::Unavailable,
-                    "{}",
-                    chain(&error)
-                );
+                let text = chain(&error);
+                assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{text}");
                 println!("\nunavailable {number}");
+                println!("\n{text}");
             }
         }
     }
 }
 
-fn survives(fault: &str) {
+fn is_done(store: &SqliteStore, number: u32) -> BoxFuture<'_, bool> {
+    Box::pin(async move {
+        let outcome = store.claim(&claim(number)).await.unwrap();
+        outcome == ClaimOutcome::Done
+    })
+}
+
+fn is_accepted(store: &SqliteStore, number: u32) -> BoxFuture<'_, bool> {
+    Box::pin(async move {
+        let accepted = store.accept(&new_callback(number)).await.unwrap();
+        accepted == Accepted::Known
+    })
+}
+
+fn survives(fault: &str, child: &str, is_there: fn(&SqliteStore, u32) -> BoxFuture<'_, bool>) {
     if std::env::var("ZEGO_TEST_SKIP")
         .is_ok_and(|skip| skip.split(',').any(|skip| skip == "strace"))
     {
@@ -73,7 +120,7 @@ fn survives(fault: &str) {
         .arg("-o")
         .arg(&log)
         .arg(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "child", "--nocapture"])
+        .args(["--ignored", "--exact", child, "--nocapture"])
         .env(DATABASE, directory.database())
         .output()
         .expect(
@@ -94,6 +141,9 @@ fn survives(fault: &str) {
     };
     let (done, unavailable) = (numbers("done"), numbers("unavailable"));
     assert!(!unavailable.is_empty(), "the fault was not reported");
+    if fault == FULL_DISK {
+        assert!(said.contains("make room"), "{said}");
+    }
     assert_eq!(done.len() + unavailable.len(), DELIVERIES as usize);
     assert_eq!(
         done.last(),
@@ -105,8 +155,8 @@ fn survives(fault: &str) {
         .build()
         .unwrap();
     for number in &done {
-        let outcome = runtime.block_on(store.claim(&claim(*number))).unwrap();
-        assert_eq!(outcome, ClaimOutcome::Done, "{number} is lost");
+        let is_there = runtime.block_on(is_there(&store, *number));
+        assert!(is_there, "{number} is lost");
     }
     let integrity: String = directory
         .connection()

@@ -28,6 +28,35 @@ impl Directory {
         Self(path)
     }
 
+    /// With tables of the first release, delivery 1 done and signature 1 bound to content 1.
+    pub(crate) fn of_version_1() -> Self {
+        let directory = Self::new();
+        let connection = directory.connection();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(directory.database(), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        connection
+            .execute_batch(include_str!("version_1.sql"))
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO zego_delivery (key, state, epoch, changed, expires, event, event_id)
+             VALUES (?1, 2, 1, 0, ?2, x'00', x'00')",
+                (&key(1).as_bytes()[..], i64::MAX),
+            )
+            .unwrap();
+        let check = check(1, 1);
+        connection
+            .execute(
+                "INSERT INTO zego_signature (signature, content, expires) VALUES (?1, ?2, ?3)",
+                (&check.signature[..], &check.content[..], i64::MAX),
+            )
+            .unwrap();
+        directory
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.0.join("store.db")
     }
@@ -153,4 +182,11 @@ pub(crate) fn reopen(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     connection.busy_timeout(LOCK_TIMEOUT).unwrap();
     connection
+}
+
+/// The number from which [`recording`] has made a callback.
+pub(crate) fn number_of(recording: &RecordCallback) -> u32 {
+    let url = recording.replay_url();
+    let name = url.rsplit('/').next().unwrap();
+    name.strip_suffix(".mp4").unwrap().parse().unwrap()
 }
