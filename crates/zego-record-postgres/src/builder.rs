@@ -13,7 +13,7 @@ use crate::store::PostgresStore;
 use crate::{connection, error, sql};
 
 /// The version of the tables that this crate creates.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// One number for everybody who migrates: "zegorec1" in ASCII.
 const MIGRATION_LOCK: &str = "8819603690044023601";
 /// How long opening may take, migration and its lock included.
@@ -159,16 +159,19 @@ async fn open(pool: &Pool, schema: &str, migrate: bool) -> Result<Vec<String>, S
         ));
     }
     if migrate {
-        let script = format!(
-            "BEGIN; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock({MIGRATION_LOCK}); \
-             {} COMMIT",
-            sql::in_schema(sql::SCHEMA, schema)
-        );
-        if !is_current(&connection, schema).await? {
-            connection
-                .batch_execute(&script)
-                .await
-                .map_err(error::of_driver)?;
+        let missing = match tables(&connection, schema).await? {
+            None => Some(sql::SCHEMA),
+            Some(1) => Some(sql::FROM_VERSION_1),
+            Some(_) => None,
+        };
+        if let Some(missing) = missing {
+            let script = format!(
+                "BEGIN; SET LOCAL client_min_messages = warning; \
+                 SELECT pg_advisory_xact_lock({MIGRATION_LOCK}); {} COMMIT",
+                sql::in_schema(missing, schema)
+            );
+            let migrated = connection.batch_execute(&script).await;
+            migrated.map_err(error::of_driver)?;
         }
     }
     let (version, oldest) = version(&connection, schema)
@@ -191,15 +194,15 @@ async fn open(pool: &Pool, schema: &str, migrate: bool) -> Result<Vec<String>, S
     Ok(warnings)
 }
 
-/// Whether the tables are there in this version or a later one, so that a role without the right to create
-/// any can use them.
-async fn is_current(client: &Client, schema: &str) -> Result<bool, StoreError> {
+/// The version of the tables, if they are there. Nothing is created in those that fit, so that a role
+/// without the right to create any can use them.
+async fn tables(client: &Client, schema: &str) -> Result<Option<i32>, StoreError> {
     let name = format!("SELECT coalesce(to_regclass('{schema}.meta')::text, '')");
     if setting(client, &name).await?.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     let (version, _) = version(client, schema).await.map_err(error::of_driver)?;
-    Ok(version >= VERSION)
+    Ok(Some(version))
 }
 
 async fn version(client: &Client, schema: &str) -> Result<(i32, i32), tokio_postgres::Error> {

@@ -1,4 +1,4 @@
-//! One statement in one transaction, in a task that owns the connection.
+//! One step in one transaction, in a task that owns the connection.
 
 use std::time::Duration;
 
@@ -14,26 +14,60 @@ use crate::error;
 /// that gives up first and says why.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// A parameter.
+/// A parameter, or null.
 pub(crate) enum Value {
-    Bytes(Vec<u8>),
-    Number(i64),
+    Bytes(Option<Vec<u8>>),
+    Number(Option<i64>),
+    Text(Option<String>),
 }
 
 impl Value {
     pub(crate) fn bytes(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_vec())
+        Self::Bytes(Some(bytes.to_vec()))
+    }
+
+    pub(crate) const fn number(number: i64) -> Self {
+        Self::Number(Some(number))
     }
 
     pub(crate) fn duration(duration: Duration) -> Self {
-        Self::Number(microseconds(duration))
+        Self::number(microseconds(duration))
     }
 
-    fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
+    pub(crate) fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
         match self {
             Self::Bytes(bytes) => (bytes, Type::BYTEA),
             Self::Number(number) => (number, Type::INT8),
+            Self::Text(text) => (text, Type::TEXT),
         }
+    }
+}
+
+/// What a transaction runs.
+pub(crate) struct Step {
+    before: Option<Box<Step>>,
+    statement: String,
+    values: Vec<Value>,
+}
+
+impl Step {
+    pub(crate) const fn new(statement: String, values: Vec<Value>) -> Self {
+        Self {
+            before: None,
+            statement,
+            values,
+        }
+    }
+
+    /// The same after another statement, whose rows do not matter.
+    pub(crate) fn after(mut self, before: Self) -> Self {
+        self.before = Some(Box::new(before));
+        self
+    }
+
+    async fn run_alone(&self, client: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let values: Vec<_> = self.values.iter().map(Value::typed).collect();
+        client.query_typed(&self.statement, &values).await
     }
 }
 
@@ -52,10 +86,18 @@ pub(crate) enum Outcome {
 }
 
 /// A connection that goes back to its pool only when it is known to be outside of a transaction.
-struct Lent(Option<Object>);
+pub(crate) struct Lent(Option<Object>);
 
 impl Lent {
-    fn give_back(mut self) {
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn hold(&mut self, connection: Object) -> &mut Client {
+        self.0.insert(connection)
+    }
+
+    pub(crate) fn give_back(mut self) {
         self.0 = None;
     }
 }
@@ -68,16 +110,6 @@ impl Drop for Lent {
     }
 }
 
-/// Runs a statement and returns once its COMMIT was seen. If the caller goes away, the task goes on.
-pub(crate) async fn in_transaction(
-    pool: Pool,
-    statement: String,
-    values: Vec<Value>,
-    timeout: Duration,
-) -> Result<Outcome, StoreError> {
-    owned(run(pool, statement, values, timeout)).await
-}
-
 /// Runs a future in a task of its own, so that a caller that is dropped stops nothing in the middle.
 pub(crate) async fn owned<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -88,20 +120,35 @@ pub(crate) async fn owned<T: Send + 'static>(
     }
 }
 
-async fn run(
-    pool: Pool,
-    statement: String,
-    values: Vec<Value>,
+/// How long the client waits for a step, with a lock that the server may wait for.
+pub(crate) fn patience(timeout: Duration) -> Duration {
+    timeout.saturating_add(GRACE)
+}
+
+/// A timeout in the milliseconds that the server takes.
+pub(crate) fn lock_timeout(timeout: Duration) -> u128 {
+    timeout.as_millis().clamp(1, 3_600_000)
+}
+
+/// A connection of the pool.
+pub(crate) async fn lend(pool: &Pool, deadline: Instant) -> Result<Object, StoreError> {
+    match timeout_at(deadline, pool.get()).await {
+        Ok(connection) => connection.map_err(error::of_pool),
+        Err(_) => Err(error::timeout()),
+    }
+}
+
+/// Runs a step in a transaction and returns once its COMMIT was seen. It must not be dropped before it is
+/// done, see [`owned`].
+pub(crate) async fn run(
+    pool: &Pool,
+    step: &Step,
     timeout: Duration,
 ) -> Result<Outcome, StoreError> {
-    let deadline = Instant::now() + timeout + GRACE;
-    let connection = match timeout_at(deadline, pool.get()).await {
-        Ok(connection) => connection.map_err(error::of_pool)?,
-        Err(_) => return Err(error::timeout()),
-    };
-    let mut lent = Lent(None);
-    let client = lent.0.insert(connection);
-    match timeout_at(deadline, commit(client, &statement, &values, timeout)).await {
+    let deadline = Instant::now() + patience(timeout);
+    let mut lent = Lent::none();
+    let client = lent.hold(lend(pool, deadline).await?);
+    match timeout_at(deadline, commit(client, step, timeout)).await {
         Ok(Ok(rows)) => {
             lent.give_back();
             Ok(Outcome::Committed(rows))
@@ -113,27 +160,35 @@ async fn run(
 }
 
 /// Sends all at once, in one round trip. No statement is named and nothing outlives the transaction, so
-/// that a pooler may stand in between.
+/// that a pooler may stand in between. A transaction whose end is lost on the way must not hold its locks
+/// until the server notices that the connection is dead.
 async fn commit(
     client: &Client,
-    statement: &str,
-    values: &[Value],
+    step: &Step,
     timeout: Duration,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     // No statement_timeout: it would end the wait for a synchronous replica as if it had confirmed.
     let begin = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; \
-         SET LOCAL lock_timeout = {}",
-        timeout.as_millis().clamp(1, 3_600_000)
+         SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+        lock_timeout(timeout),
+        lock_timeout(patience(timeout)),
     );
-    let values: Vec<_> = values.iter().map(Value::typed).collect();
-    let (begin, rows, commit) = tokio::join!(
+    let before = async {
+        match &step.before {
+            Some(before) => before.run_alone(client).await.map(drop),
+            None => Ok(()),
+        }
+    };
+    let (begin, before, rows, commit) = tokio::join!(
         biased;
         client.batch_execute(&begin),
-        client.query_typed(statement, &values),
+        before,
+        step.run_alone(client),
         client.batch_execute("COMMIT"),
     );
     begin?;
+    before?;
     let rows = rows?;
     commit?;
     Ok(rows)

@@ -3,11 +3,15 @@
 mod builder;
 mod connection;
 mod error;
+// Before `sql`, which has its tables and statements too.
+#[macro_use]
+mod inbox;
 mod record;
 pub mod sql;
 mod store;
 
 pub use builder::PostgresStoreBuilder;
+pub use inbox::LeaseLost;
 pub use record::Recorded;
 pub use store::PostgresStore;
 

@@ -18,6 +18,8 @@
 
 use sha2::{Digest, Sha256};
 
+pub use crate::inbox::sql::{ACCEPT, COMMIT_DONE};
+
 /// Whether a claim may run the handler: the record is forgotten, its own already, its lease is over, or it
 /// has failed.
 macro_rules! may_run {
@@ -27,8 +29,10 @@ macro_rules! may_run {
     };
 }
 
-/// Creates the tables. It can be run again.
-pub const SCHEMA: &str = "\
+/// The tables of version 1: deliveries and signatures.
+macro_rules! schema_1 {
+    () => {
+        "\
 CREATE SCHEMA IF NOT EXISTS zego_record;
 CREATE TABLE IF NOT EXISTS zego_record.meta (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -58,8 +62,15 @@ CREATE TABLE IF NOT EXISTS zego_record.signature (
     applied boolean NOT NULL
 );
 CREATE INDEX IF NOT EXISTS signature_expires ON zego_record.signature (expires);
-INSERT INTO zego_record.meta (version, oldest_program) VALUES (1, 1) ON CONFLICT (one) DO NOTHING;
-";
+"
+    };
+}
+
+/// Creates the tables. It can be run again, and brings those of an earlier version up to date.
+pub const SCHEMA: &str = concat!(schema_1!(), inbox_schema!());
+
+/// What tables of version 1 lack. Running all of [`SCHEMA`] would lock those that are in use.
+pub(crate) const FROM_VERSION_1: &str = inbox_schema!();
 
 /// The version of the tables, and the oldest version of this crate's tables that a program must know to
 /// use them. Returns `version integer, oldest_program integer`.
@@ -141,15 +152,7 @@ RETURNING d.applied";
 /// Binds a signature to a content. Parameters: `$1` signature, 20 bytes; `$2` content, 16 bytes; `$3` how
 /// long to keep it. Returns `applied boolean, content bytea`: true if it was not bound, else what it is
 /// bound to.
-pub const BIND: &str = "\
-INSERT INTO zego_record.signature AS s (signature, content, expires, stepped_at, applied) \
-SELECT $1, $2, t.now + $3 * interval '1 microsecond', t.now, true \
-FROM (SELECT clock_timestamp() AS now) AS t \
-ON CONFLICT (signature) DO UPDATE SET \
-content = CASE WHEN s.expires <= excluded.stepped_at THEN excluded.content ELSE s.content END, \
-expires = CASE WHEN s.expires <= excluded.stepped_at THEN excluded.expires ELSE s.expires END, \
-stepped_at = excluded.stepped_at, applied = s.expires <= excluded.stepped_at \
-RETURNING applied, content";
+pub const BIND: &str = concat!(bind!(""), " RETURNING applied, content");
 
 /// Removes deliveries that have expired. Parameter: `$1` how many at most, `bigint`. Returns one row for
 /// each.

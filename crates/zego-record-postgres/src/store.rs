@@ -1,28 +1,33 @@
-//! The store: one statement for each step.
+//! The store, and deliveries and signatures in it: one statement for each step.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Object, Pool};
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
+use zego_record_inbox::Arrivals;
 use zego_record_receiver::{
     Binding, BoxFuture, Claim, ClaimOutcome, DeliveryStore, Lease, ReplayCheck, ReplayGuard,
     Settled, Settlement, StoreError,
 };
 
-use crate::connection::{Outcome, Value, in_transaction};
+use crate::connection::{self, Outcome, Step, Value, owned, patience};
+use crate::inbox::sql::InboxStatements;
 use crate::{PostgresStoreBuilder, error, sql};
 
-/// Deliveries and signatures in PostgreSQL, for any number of processes. A clone is another handle to the
-/// same store.
+/// Deliveries, signatures and an inbox in PostgreSQL, for any number of processes. A clone is another handle
+/// to the same store.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
     sql: Statements,
+    inbox: InboxStatements,
+    arrivals: Arrivals,
     timeout: Duration,
     retention: Duration,
     warnings: Vec<String>,
@@ -83,6 +88,8 @@ impl PostgresStore {
         Self(Arc::new(Inner {
             pool,
             sql,
+            inbox: InboxStatements::new(schema),
+            arrivals: Arrivals::new(),
             timeout,
             retention,
             warnings,
@@ -97,26 +104,54 @@ impl PostgresStore {
         self.0.retention
     }
 
-    async fn step(&self, statement: &str, values: Vec<Value>) -> Result<Outcome, StoreError> {
-        in_transaction(
-            self.0.pool.clone(),
-            statement.to_owned(),
-            values,
-            self.0.timeout,
-        )
-        .await
+    pub(crate) fn inbox(&self) -> &InboxStatements {
+        &self.0.inbox
     }
 
-    async fn rows(&self, statement: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        match self.step(statement, values).await? {
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    pub(crate) fn workers(&self) -> &Arrivals {
+        &self.0.arrivals
+    }
+
+    /// Something is due.
+    pub(crate) fn wake_workers(&self) {
+        self.0.arrivals.notify();
+    }
+
+    /// A connection, for a transaction that is not one step.
+    pub(crate) async fn connection(&self) -> Result<Object, StoreError> {
+        let deadline = Instant::now() + patience(self.0.timeout);
+        connection::lend(&self.0.pool, deadline).await
+    }
+
+    /// Runs a step and returns once its COMMIT was seen. If the caller goes away, a task goes on.
+    pub(crate) async fn step(&self, step: Step) -> Result<Vec<Row>, StoreError> {
+        let store = self.clone();
+        owned(async move { store.run(step).await }).await
+    }
+
+    /// The same in the task of the caller, which must not be cancelled.
+    pub(crate) async fn run(&self, step: Step) -> Result<Vec<Row>, StoreError> {
+        match self.try_run(&step).await? {
             Outcome::Committed(rows) => Ok(rows),
             Outcome::Locked => Err(error::timeout()),
         }
     }
 
+    async fn try_run(&self, step: &Step) -> Result<Outcome, StoreError> {
+        connection::run(&self.0.pool, step, self.0.timeout).await
+    }
+
+    async fn rows(&self, statement: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.step(Step::new(statement.to_owned(), values)).await
+    }
+
     async fn remove(&self, statement: &str, limit: u32) -> Result<u64, StoreError> {
         let rows = self
-            .rows(statement, vec![Value::Number(i64::from(limit))])
+            .rows(statement, vec![Value::number(limit.into())])
             .await?;
         Ok(rows.len() as u64)
     }
@@ -141,7 +176,8 @@ impl DeliveryStore for PostgresStore {
                 Value::duration(claim.lease),
                 Value::duration(claim.retention),
             ];
-            match self.step(&self.0.sql.claim, values).await? {
+            let (store, step) = (self.clone(), Step::new(self.0.sql.claim.clone(), values));
+            match owned(async move { store.try_run(&step).await }).await? {
                 Outcome::Committed(rows) => claimed(claim, &rows),
                 Outcome::Locked => Ok(ClaimOutcome::Busy),
             }
@@ -247,7 +283,7 @@ fn claimed(claim: &Claim, rows: &[Row]) -> Result<ClaimOutcome, StoreError> {
 }
 
 /// A column; one of another type is nothing that this crate has written.
-fn read<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
+pub(crate) fn read<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
     row.try_get(column).map_err(|_| {
         error::corrupt("a column is of another type; compare the tables with `sql::SCHEMA`")
     })

@@ -6,17 +6,20 @@ mod common;
 
 use std::error::Error as _;
 
-use common::{claim, handles};
+use common::{accept, claim, connect, handles, recording};
 use tokio::task::JoinSet;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+use zego_record_core::RecordCallback;
+use zego_record_inbox::InboxStore;
 use zego_record_postgres::{PostgresStore, sql};
-use zego_record_receiver::{DeliveryStore, StoreError, StoreErrorKind};
+use zego_record_receiver::{
+    Accept, Accepted, DeliveryStore, NewCallback, StoreError, StoreErrorKind,
+};
 use zego_record_test_servers::Postgres;
 
 async fn run(server: &Postgres, script: &str) {
-    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let client = connect(server).await;
     client.batch_execute(script).await.unwrap();
 }
 
@@ -52,11 +55,65 @@ async fn many_programs_may_migrate_at_once_and_a_newer_schema_is_accepted() {
     builder.clone().connect(&server.url()).await.unwrap();
     run(
         server,
-        &format!("UPDATE {schema}.meta SET oldest_program = 2"),
+        &format!("UPDATE {schema}.meta SET oldest_program = 3"),
     )
     .await;
     let error = builder.connect(&server.url()).await.unwrap_err();
     assert_says(&error, StoreErrorKind::Config, "version 7");
+}
+
+/// A program of version 1 may go on meanwhile, and afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_version_1_get_an_inbox_and_keep_what_they_have() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let schema = server.new_schema();
+    let version_1 = sql::in_schema(include_str!("schema_1.sql"), &schema);
+    run(server, &version_1).await;
+    let statement = |text| sql::in_schema(text, &schema);
+    let mut client = connect(server).await;
+    let recordings = ["done", "at work"].map(recording);
+    let settle_done = async |transaction: &Transaction<'_>, recording: &RecordCallback| {
+        let key = recording.delivery_key();
+        let event = sql::event_hash(&recording.event_id());
+        let retention = 3_600_000_000_i64;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&key.as_bytes().as_slice(), Type::BYTEA),
+            (&event.as_slice(), Type::BYTEA),
+            (&retention, Type::INT8),
+        ];
+        let done = statement(sql::RECORD);
+        transaction.query_typed(&done, &parameters).await.unwrap();
+    };
+    let transaction = client.transaction().await.unwrap();
+    settle_done(&transaction, &recordings[0]).await;
+    transaction.commit().await.unwrap();
+
+    // Its locks stop nobody.
+    let transaction = client.transaction().await.unwrap();
+    settle_done(&transaction, &recordings[1]).await;
+    let mut opening = JoinSet::new();
+    for _ in 0..6 {
+        let builder = PostgresStore::builder().schema(&schema).max_connections(1);
+        opening.spawn(async move { builder.connect(&server.url()).await.unwrap() });
+    }
+    let stores = opening.join_all().await;
+    transaction.commit().await.unwrap();
+    let row = client.query_one(&statement(sql::VERSION), &[]).await;
+    let row = row.unwrap();
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1)), (2, 1));
+    for recording in &recordings {
+        let known = NewCallback::new(recording);
+        let accepted = stores[0].accept(&known).await.unwrap();
+        assert_eq!(accepted, Accepted::Known);
+    }
+    accept(&stores[0], "new").await;
+    // A program of version 1 finds its tables as they were.
+    run(server, &version_1).await;
+    stores[1].claim(&claim(1)).await.unwrap();
+    let waiting = stores[2].stats().await.unwrap().waiting;
+    assert_eq!(waiting, 1);
 }
 
 #[tokio::test]
