@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use zego_record_postgres::PostgresStore;
 use zego_record_test_servers::Postgres;
+use zego_record_testkit::inboxes::assert_inbox_conformant;
 use zego_record_testkit::stores::{
     assert_guard_conformant_across_handles, assert_store_conformant_across_handles,
 };
@@ -30,6 +31,16 @@ async fn the_guard_conforms_with_four_handles() {
     let schema = server.new_schema();
     let open = || open(server, &schema);
     assert_guard_conformant_across_handles(open, tokio::time::sleep).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_inbox_conforms_with_four_handles() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let schema = server.new_schema();
+    let open = || open(server, &schema);
+    assert_inbox_conformant(open, tokio::time::sleep).await;
 }
 
 async fn open(server: &Postgres, schema: &str) -> Arc<PostgresStore> {
