@@ -93,7 +93,7 @@ pub(super) struct OriginArgs {
     #[arg(long, value_name = "APPID=FILE")]
     pub(super) secret_file_for: Vec<String>,
 
-    /// Accept a replay_url only with the host HOST, or below it (*.example.com); may be given several times
+    /// Accept a `replay_url` only with the host HOST, or below it (*.example.com); may be given several times
     #[arg(
         long,
         env = "ZEGO_RECORD_REPLAY_URL_HOSTS",

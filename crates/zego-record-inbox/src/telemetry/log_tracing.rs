@@ -24,7 +24,7 @@ impl AttemptSpan {
             info_span!(
                 target: TARGET,
                 "zego_record_attempt",
-                key = ?claimed.callback.key,
+                key = %claimed.callback.key,
                 attempt = claimed.attempt,
             )
         });
@@ -39,19 +39,19 @@ impl AttemptSpan {
 pub(crate) fn ended(claimed: &Claimed, ended: &RunEnded, suppressed: u64) {
     let (key, reason) = (&claimed.callback.key, ended.note.text.escape_debug());
     match ended.next {
-        Next::Done => info!(target: TARGET, ?key, suppressed, "done"),
+        Next::Done => info!(target: TARGET, %key, suppressed, "done"),
         Next::Discarded => {
-            info!(target: TARGET, ?key, suppressed, %reason, "the handler discarded it");
+            info!(target: TARGET, %key, suppressed, %reason, "the handler discarded it");
         }
         Next::Retry(delay) => {
-            warn!(target: TARGET, ?key, suppressed, %reason, ?delay, "failed, it is tried again");
+            warn!(target: TARGET, %key, suppressed, %reason, ?delay, "failed, it is tried again");
         }
         Next::Release(delay) => {
-            info!(target: TARGET, ?key, suppressed, %reason, ?delay, "given back, it does not count");
+            info!(target: TARGET, %key, suppressed, %reason, ?delay, "given back, it does not count");
         }
         Next::Dead => error!(
             target: TARGET,
-            ?key,
+            %key,
             suppressed,
             %reason,
             "a dead letter: it is not tried again unless somebody redelivers it"
@@ -84,7 +84,7 @@ pub(crate) fn not_settled(is_done: bool, suppressed: u64) {
 }
 
 pub(crate) fn corrupt(key: &DeliveryKey, error: RestoreError, suppressed: u64) {
-    error!(target: TARGET, ?key, suppressed, "cannot be handled: {error}");
+    error!(target: TARGET, %key, suppressed, "cannot be handled: {error}");
 }
 
 pub(crate) fn store_failed(request: &'static str, failure: &StoreError, suppressed: u64) {

@@ -15,8 +15,8 @@ use zego_record_inbox::{Delivery, Note};
 use zego_record_receiver::HandlerError;
 
 use crate::record::{Record, Texts, fields, rfc3339};
+pub(crate) use breaker::Breaker;
 use breaker::Start;
-pub(crate) use breaker::{Breaker, Health};
 use client::Answer;
 pub(crate) use client::ForwardClient;
 pub(crate) use sign::Signer;
@@ -69,8 +69,12 @@ impl Forwarder {
                 text,
                 retry_after,
             } => {
-                delivery.set_note(Note::new(text).with_status(status));
                 let reason = format!("the app answered with {status}");
+                let note = match status {
+                    200..300 => text,
+                    _ => format!("{reason}: {text}"),
+                };
+                delivery.set_note(Note::new(note).with_status(status));
                 if !matches!(status, 429 | 502 | 503 | 504) {
                     attempt.answered();
                 } else if let Some(wait) = attempt.failed(key, &reason, retry_after) {
