@@ -53,9 +53,15 @@ async fn reads_and_writes_do_not_wait_for_each_other() {
         })
     };
     is_begun.await.unwrap();
-    assert_eq!(store.stats().await.unwrap().waiting, 1);
-    assert!(store.get(&key_of(1)).await.unwrap().is_some());
-    assert_eq!(store.count(&Filter::all()).await.unwrap(), 1);
+    let reads = async {
+        assert_eq!(store.stats().await.unwrap().waiting, 1);
+        assert!(store.get(&key_of(1)).await.unwrap().is_some());
+        assert_eq!(store.count(&Filter::all()).await.unwrap(), 1);
+    };
+    // They would wait for ever.
+    tokio::time::timeout(Duration::from_secs(60), reads)
+        .await
+        .unwrap();
     release.send(()).unwrap();
     busy.await.unwrap().unwrap();
 }
