@@ -17,9 +17,10 @@ pub const DEFAULT_PREFIX: &str = "zego_";
 ///   `owner` and `lease_ends` are set while it is running; `epoch` counts the runs of the handler.
 /// * `zego_callback`, an inbox: what was accepted, written once. `body` is what
 ///   [`to_stored`](zego_record_core::RecordCallback::to_stored) returns.
-/// * `zego_work`: what becomes of it. `due_at` is when the next attempt of a waiting callback is due, or
-///   when the lease of a running one ends; `owner` is set while it is running; `over` is 1 for done, 2 for
-///   discarded, 3 for dead, and `over_at` since when; `state` is `over`, or 4 for waiting, or 5 for running.
+/// * `zego_work`: what becomes of it. `state` is 1 for done, 2 for discarded, 3 for dead, 4 for waiting, 5
+///   for running; `due_at` is when the next attempt of a waiting callback is due, or when the lease of a
+///   running one ends; `owner` is set while it is running; `over_at` is since when it is done, discarded or
+///   dead.
 /// * `zego_attempt`: the runs of the handler, of each callback the last 100.
 /// * `zego_control`: `paused` is 1 while the inbox is paused.
 /// * `zego_signature`: replay protection.
@@ -70,14 +71,13 @@ CREATE TABLE IF NOT EXISTS zego_work (
     attempts INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     owner BLOB,
-    over INTEGER,
+    state INTEGER NOT NULL,
     over_at INTEGER,
-    last_error BLOB,
-    state INTEGER NOT NULL AS (ifnull(over, iif(owner IS NULL, 4, 5))) VIRTUAL
+    last_error BLOB
 ) STRICT;
 CREATE INDEX IF NOT EXISTS zego_work_due ON zego_work (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS zego_work_state ON zego_work (state);
-CREATE INDEX IF NOT EXISTS zego_work_over ON zego_work (over_at) WHERE over < 3;
+CREATE INDEX IF NOT EXISTS zego_work_over ON zego_work (over_at) WHERE state < 3;
 CREATE TABLE IF NOT EXISTS zego_attempt (
     id INTEGER NOT NULL,
     epoch INTEGER NOT NULL,

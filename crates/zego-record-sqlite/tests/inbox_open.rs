@@ -135,9 +135,10 @@ async fn a_row_that_cannot_be_read_becomes_a_dead_letter_and_stops_nobody() {
         ("work", "epoch = -1"),
         ("work", "attempts = 5000000000"),
         ("work", "owner = x'00'"),
-        ("work", "over = 7, over_at = 1"),
-        ("work", "over = 1, over_at = NULL"),
-        ("work", "over = 1, over_at = 1"),
+        ("work", "state = 7"),
+        ("work", "state = 1"),
+        ("work", "state = 1, over_at = 1"),
+        ("work", "state = 5"),
         ("work", "due_at = -1"),
         ("callback", "key_version = 2"),
     ];
@@ -173,11 +174,11 @@ async fn a_row_that_cannot_be_read_becomes_a_dead_letter_and_stops_nobody() {
     let entries = store.list(&Filter::all(), None, 100).await.unwrap();
     assert_eq!(entries.len(), changes.len());
     rows.execute_batch(
-        "UPDATE zego_work SET over = NULL, over_at = NULL, epoch = 1, due_at = 0 WHERE id = 1",
+        "UPDATE zego_work SET state = 4, over_at = NULL, epoch = 1, due_at = 0 WHERE id = 1",
     )
     .unwrap();
     assert!(claim_due(&store, 1, 9).await.is_empty());
-    rows.execute_batch("DELETE FROM zego_callback WHERE id = 1; UPDATE zego_work SET over = NULL, due_at = 0 WHERE id = 1")
+    rows.execute_batch("DELETE FROM zego_callback WHERE id = 1; UPDATE zego_work SET state = 4, over_at = NULL, due_at = 0 WHERE id = 1")
         .unwrap();
     assert!(claim_due(&store, 1, 9).await.is_empty());
     assert_eq!(store.stats().await.unwrap().dead, u64::from(count));

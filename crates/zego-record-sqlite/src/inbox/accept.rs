@@ -5,6 +5,7 @@ use zego_record_core::DeliveryKey;
 use zego_record_inbox::WorkRecord;
 use zego_record_receiver::{Accepted, Binding, DeliveryState, NewCallback};
 
+use super::filter::state_number;
 use crate::step::{Step, StepError, event_hash, milliseconds};
 
 impl Step<'_> {
@@ -61,7 +62,8 @@ impl Step<'_> {
             id,
             work.due_at.map(milliseconds),
             work.attempts,
-            work.epoch
+            work.epoch,
+            state_number(work.state())
         ])?;
         Ok(())
     }

@@ -94,11 +94,10 @@ pub(crate) const fn state_number(state: EntryState) -> i64 {
     }
 }
 
-/// The state of this number; what is none of them needs somebody to look at it, as what is dead does.
-pub(crate) fn state_of_number(number: i64) -> EntryState {
+/// The state of this number.
+pub(crate) fn state_of_number(number: i64) -> Option<EntryState> {
     let mut all = EntryState::ALL.iter().copied();
     all.find(|state| state_number(*state) == number)
-        .unwrap_or(EntryState::Dead)
 }
 
 /// Adds `ascii_contains(blob, part)`, since LIKE stops at U+0000 and has wildcards.

@@ -68,7 +68,7 @@ impl Step<'_> {
         let mut count = self.prepare(&self.statements.inbox.count_states)?;
         let mut rows = count.query([])?;
         while let Some(row) = rows.next()? {
-            let state = state_of_number(row.get(0)?);
+            let state = shown(row.get(0)?);
             let count = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
             stats.set(state, stats.of(state).saturating_add(count));
         }
@@ -109,12 +109,17 @@ fn entry(row: &Row<'_>) -> Result<Entry, StepError> {
     entry.event_id = text(field(row, 2)?);
     entry.appid = text(field(row, 3)?);
     entry.stream_alias = text(field(row, 4)?);
-    entry.state = state_of_number(field(row, 6)?);
+    entry.state = shown(field(row, 6)?);
     entry.attempts = u32::try_from(field::<i64>(row, 7)?).unwrap_or(0);
     entry.due_at = field::<Option<i64>>(row, 8)?.map(time);
     entry.ended_at = field::<Option<i64>>(row, 9)?.map(time);
     entry.last_error = field::<Option<Vec<u8>>>(row, 10)?.map(text);
     Ok(entry)
+}
+
+/// A state that is none needs somebody to look at it, as what is dead does.
+fn shown(state: i64) -> EntryState {
+    state_of_number(state).unwrap_or(EntryState::Dead)
 }
 
 fn attempt(row: &Row<'_>) -> Result<Attempt, StepError> {

@@ -4,14 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Row;
 use zego_record_core::DeliveryKey;
-use zego_record_inbox::{Note, Over, OverState, StoredCallback, WorkRecord};
+use zego_record_inbox::{EntryState, Note, Over, OverState, StoredCallback, WorkRecord};
 use zego_record_receiver::Owner;
 
+use super::filter::state_of_number;
 use crate::step::{StepError, corrupt, field};
-
-const DONE: i64 = 1;
-const DISCARDED: i64 = 2;
-const DEAD: i64 = 3;
 
 /// A callback whose time has come.
 pub(crate) struct Due {
@@ -42,21 +39,19 @@ pub(crate) fn work(row: &Row<'_>) -> Result<WorkRecord, StepError> {
             Some(Owner::new(u128::from_be_bytes(owner)))
         }
     };
-    let state = match field::<Option<i64>>(row, 4)? {
-        None => None,
-        Some(DONE) => Some(OverState::Done),
-        Some(DISCARDED) => Some(OverState::Discarded),
-        Some(DEAD) => Some(OverState::Dead),
-        Some(_) => return Err(corrupt("it is over in none of the ways 1, 2 and 3")),
+    let state = state_of_number(field(row, 4)?)
+        .ok_or_else(|| corrupt("the state is none of 1, 2, 3, 4 and 5"))?;
+    let over = match state {
+        EntryState::Done => Some(OverState::Done),
+        EntryState::Discarded => Some(OverState::Discarded),
+        EntryState::Dead => Some(OverState::Dead),
+        EntryState::Waiting | EntryState::Running => None,
     };
     let at = time(5, "it is over since before 1970")?;
-    record.over = match (state, at) {
-        (None, _) => None,
-        (Some(state), Some(at)) => Some(Over { state, at }),
-        (Some(_), None) => return Err(corrupt("it is over without a time")),
-    };
-    if record.over.is_some() == record.due_at.is_some() {
-        return Err(corrupt("it must be either due or over"));
+    record.over = over.zip(at).map(|(state, at)| Over { state, at });
+    // Due, owner and time must fit the state as well.
+    if record.state() != state || record.over.is_some() == record.due_at.is_some() {
+        return Err(corrupt("the columns contradict each other"));
     }
     Ok(record)
 }
@@ -88,15 +83,6 @@ pub(crate) fn due(id: i64, row: &Row<'_>) -> Result<Due, StepError> {
         record,
         callback,
     })
-}
-
-/// The number of a state in the column `over`.
-pub(crate) const fn over_number(state: OverState) -> i64 {
-    match state {
-        OverState::Done => DONE,
-        OverState::Discarded => DISCARDED,
-        OverState::Dead => DEAD,
-    }
 }
 
 /// As long as a note may be.

@@ -9,7 +9,8 @@ use zego_record_inbox::{
 };
 use zego_record_receiver::Settled;
 
-use super::row::{Due, cut, due, over_number, work};
+use super::filter::state_number;
+use super::row::{Due, cut, due, work};
 use crate::step::{Step, StepError, milliseconds};
 
 /// How many rows that cannot be read one claim makes dead letters.
@@ -99,7 +100,6 @@ impl Step<'_> {
 
     pub(crate) fn save_work(&self, id: i64, record: &WorkRecord) -> Result<(), StepError> {
         let owner = record.owner.map(|owner| owner.get().to_be_bytes());
-        let over = record.over.map(|over| over_number(over.state));
         self.prepare(&self.statements.inbox.save_work)?
             .execute(params![
                 id,
@@ -107,7 +107,7 @@ impl Step<'_> {
                 record.attempts,
                 record.epoch,
                 owner.as_ref().map(|owner| &owner[..]),
-                over,
+                state_number(record.state()),
                 record.over.map(|over| milliseconds(over.at)),
             ])?;
         Ok(())
@@ -115,7 +115,7 @@ impl Step<'_> {
 
     /// Sets the last error, or removes it.
     pub(crate) fn set_error(&self, id: i64, text: Option<&str>) -> Result<(), StepError> {
-        let text = text.filter(|text| !text.is_empty()).map(cut);
+        let text = text.map(cut);
         self.prepare(&self.statements.inbox.set_error)?
             .execute(params![id, text])?;
         Ok(())
