@@ -126,7 +126,7 @@ pub(crate) fn patience(timeout: Duration) -> Duration {
 }
 
 /// A timeout in the milliseconds that the server takes.
-pub(crate) fn lock_timeout(timeout: Duration) -> u128 {
+pub(crate) fn milliseconds(timeout: Duration) -> u128 {
     timeout.as_millis().clamp(1, 3_600_000)
 }
 
@@ -171,8 +171,8 @@ async fn commit(
     let begin = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; \
          SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
-        lock_timeout(timeout),
-        lock_timeout(patience(timeout)),
+        milliseconds(timeout),
+        milliseconds(patience(timeout)),
     );
     let before = async {
         match &step.before {

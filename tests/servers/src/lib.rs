@@ -5,8 +5,10 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::unwrap_used)]
 
 mod postgres;
+mod proxy;
 
 pub use postgres::Postgres;
+pub use proxy::{Fault, Proxy};
 
 use std::io::Write as _;
 use std::net::TcpListener;

@@ -9,6 +9,8 @@ use std::sync::{Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Proxy;
+
 const PASSWORD: &str = "only-for-tests";
 const START: Duration = Duration::from_secs(60);
 
@@ -52,10 +54,14 @@ impl Postgres {
 
     /// Its URL with another password.
     pub fn url_with_password(&self, password: &str) -> String {
-        format!(
-            "postgres://tester:{password}@127.0.0.1:{}/postgres",
-            self.port
-        )
+        url(password, self.port)
+    }
+
+    /// A proxy before it, and its URL by way of the proxy.
+    pub fn behind_proxy(&self) -> (Proxy, String) {
+        let proxy = Proxy::start(self.port);
+        let url = url(PASSWORD, proxy.port());
+        (proxy, url)
     }
 
     /// The name of a schema that no other test uses.
@@ -146,6 +152,10 @@ impl Postgres {
     fn log(&self) -> PathBuf {
         self.directory.join("log")
     }
+}
+
+fn url(password: &str, port: u16) -> String {
+    format!("postgres://tester:{password}@127.0.0.1:{port}/postgres")
 }
 
 impl Drop for Postgres {

@@ -9,7 +9,7 @@ use zego_record_inbox::{Delivery, Hold};
 use zego_record_receiver::{StoreError, StoreErrorKind};
 
 use super::store::hold_values;
-use crate::connection::{Lent, Value, lock_timeout, patience};
+use crate::connection::{Lent, Value, milliseconds, patience};
 use crate::error;
 use crate::store::PostgresStore;
 
@@ -60,7 +60,7 @@ impl PostgresStore {
                 return Err(failed);
             }
         };
-        let commit = timeout(patience(self.timeout()), commit(transaction)).await;
+        let commit = timeout(patience(self.timeout()), self.commit(transaction)).await;
         commit.map_err(|_| error::timeout())??;
         guard.committed();
         lent.give_back();
@@ -82,7 +82,7 @@ impl PostgresStore {
             "SET LOCAL synchronous_commit = on; \
              SET LOCAL idle_in_transaction_session_timeout = '{IDLE}'; \
              SET LOCAL lock_timeout = {}",
-            lock_timeout(self.timeout())
+            milliseconds(self.timeout())
         );
         let values = hold_values(hold);
         let values: Vec<_> = values.iter().map(Value::typed).collect();
@@ -99,20 +99,24 @@ impl PostgresStore {
         Ok((transaction, !held.is_empty()))
     }
 
+    async fn commit(&self, transaction: Transaction<'_>) -> Result<(), StoreError> {
+        // Now there is nothing left to wait for. This fails if a statement has failed and the handler did
+        // not care: PostgreSQL's COMMIT rolls back then, and calls it a success.
+        let idle = format!(
+            "SET LOCAL idle_in_transaction_session_timeout = {}",
+            milliseconds(patience(self.timeout()))
+        );
+        let usable = transaction.batch_execute(&idle).await;
+        usable.map_err(error::of_driver)?;
+        transaction.commit().await.map_err(error::of_driver)
+    }
+
     async fn roll_back(&self, transaction: Transaction<'_>) -> Result<(), StoreError> {
         match timeout(patience(self.timeout()), transaction.rollback()).await {
             Ok(rolled_back) => rolled_back.map_err(error::of_driver),
             Err(_) => Err(error::timeout()),
         }
     }
-}
-
-/// Fails if a statement has failed and the handler did not care: PostgreSQL's COMMIT rolls back then, and
-/// calls it a success.
-async fn commit(transaction: Transaction<'_>) -> Result<(), StoreError> {
-    let usable = transaction.batch_execute("SELECT 1").await;
-    usable.map_err(error::of_driver)?;
-    transaction.commit().await.map_err(error::of_driver)
 }
 
 /// The run of a handler that has lost its callback: its lease has ended and another run has taken over, or
