@@ -141,12 +141,10 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
     };
     let admin = connections::serve(admin_listener, admin.router(), admin_limits, None, stop());
     let admin = tokio::spawn(admin);
-    let working = async {
-        match &worker {
-            Some(worker) => worker.run().await,
-            None => pending().await,
-        }
-    };
+    // A task: if its future were dropped, what runs would be stopped instead of given back.
+    let working = worker
+        .clone()
+        .map(|worker| tokio::spawn(async move { worker.run().await }));
     let certificates = async {
         match &setup.tls {
             Some(tls) => tls.follow(Again::new()).await,
@@ -157,7 +155,7 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
         interrupted = interrupted() => {
             interrupted.map_err(|error| Error::with_source("cannot wait for signals", error))?;
         }
-        () = async { tokio::join!(working, certificates); } => {}
+        () = certificates => {}
         () = setup.origin.follow(&receiver, Again::new()) => {}
     }
     stopping.send_replace(true);

@@ -1,0 +1,15 @@
+//! `serve` and `inbox` as processes: a fake ZEGOCLOUD in front, an app behind, and everything that may happen
+//! to the three.
+
+#![allow(clippy::unwrap_used)]
+
+mod app;
+mod configuration;
+mod connections;
+mod crashes;
+mod forwarding;
+mod inbox;
+mod languages;
+mod operation;
+mod process;
+mod zegocloud;
