@@ -56,6 +56,22 @@ fn a_full_disk_accepts_nothing() {
 }
 
 #[test]
+fn what_was_accepted_before_a_kill_in_a_sync_is_there() {
+    if is_skipped("SIGKILL") {
+        return;
+    }
+    for sync in [6, 7, 8, 9, 20, 41] {
+        let fault = format!("fsync,fdatasync:signal=SIGKILL:when={sync}");
+        let run = Run::of("accepting_child", &fault);
+        assert!(!run.succeeded, "it was not killed at sync {sync}");
+        let done = run.numbers("done");
+        assert!(done.len() < DELIVERIES as usize);
+        run.verify(&done, is_accepted);
+        println!("figures: {fault}: {} acknowledged, none lost", done.len());
+    }
+}
+
+#[test]
 #[ignore = "the process that other tests start"]
 fn child() {
     acknowledge_all(&async |store: &SqliteStore, number| {
@@ -105,44 +121,17 @@ fn is_accepted(store: &SqliteStore, number: u32) -> BoxFuture<'_, bool> {
 }
 
 fn survives(fault: &str, child: &str, is_there: fn(&SqliteStore, u32) -> BoxFuture<'_, bool>) {
-    if std::env::var("ZEGO_TEST_SKIP")
-        .is_ok_and(|skip| skip.split(',').any(|skip| skip == "strace"))
-    {
-        println!("skipped, as ZEGO_TEST_SKIP says: {fault}");
+    if is_skipped(fault) {
         return;
     }
-    let directory = Directory::new();
-    drop(directory.open());
-    let log = directory.database().with_extension("strace");
-    let output = Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=pwrite64,fsync,fdatasync", "-e"])
-        .arg(format!("inject={fault}"))
-        .arg("-o")
-        .arg(&log)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", child, "--nocapture"])
-        .env(DATABASE, directory.database())
-        .output()
-        .expect(
-            "strace is missing: install the Debian package strace, or set ZEGO_TEST_SKIP=strace",
-        );
-    let said = String::from_utf8(output.stdout).unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}{complaint}");
-    let injected = fs::read_to_string(log)
-        .unwrap()
-        .matches("(INJECTED)")
-        .count();
+    let run = Run::of(child, fault);
+    assert!(run.succeeded, "{}", run.said);
+    let injected = run.log().matches("(INJECTED)").count();
     assert!(injected > 0, "the fault was not injected");
-
-    let numbers = |word: &str| -> Vec<u32> {
-        let lines = said.lines().filter_map(|line| line.strip_prefix(word));
-        lines.map(|number| number.trim().parse().unwrap()).collect()
-    };
-    let (done, unavailable) = (numbers("done"), numbers("unavailable"));
+    let (done, unavailable) = (run.numbers("done"), run.numbers("unavailable"));
     assert!(!unavailable.is_empty(), "the fault was not reported");
     if fault == FULL_DISK {
-        assert!(said.contains("make room"), "{said}");
+        assert!(run.said.contains("make room"), "{}", run.said);
     }
     assert_eq!(done.len() + unavailable.len(), DELIVERIES as usize);
     assert_eq!(
@@ -150,22 +139,83 @@ fn survives(fault: &str, child: &str, is_there: fn(&SqliteStore, u32) -> BoxFutu
         Some(&(DELIVERIES - 1)),
         "the store has not recovered"
     );
-    let store = directory.open();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    for number in &done {
-        let is_there = runtime.block_on(is_there(&store, *number));
-        assert!(is_there, "{number} is lost");
-    }
-    let integrity: String = directory
-        .connection()
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(integrity, "ok");
+    run.verify(&done, is_there);
     println!(
         "figures: {fault}: {injected} injected, {} acknowledged, {} unavailable, none lost",
         done.len(),
         unavailable.len()
     );
+}
+
+fn is_skipped(fault: &str) -> bool {
+    let skip = std::env::var("ZEGO_TEST_SKIP").unwrap_or_default();
+    let is_skipped = skip.split(',').any(|skip| skip == "strace");
+    if is_skipped {
+        println!("skipped, as ZEGO_TEST_SKIP says: {fault}");
+    }
+    is_skipped
+}
+
+/// A child that has run with a fault.
+struct Run {
+    directory: Directory,
+    succeeded: bool,
+    said: String,
+}
+
+impl Run {
+    fn of(child: &str, fault: &str) -> Self {
+        let directory = Directory::new();
+        drop(directory.open());
+        let output = Command::new("strace")
+            .args(["-f", "-qq", "-e", "trace=pwrite64,fsync,fdatasync", "-e"])
+            .arg(format!("inject={fault}"))
+            .arg("-o")
+            .arg(directory.database().with_extension("strace"))
+            .arg(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", child, "--nocapture"])
+            .env(DATABASE, directory.database())
+            .output()
+            .expect(
+                "strace is missing: install the Debian package strace, or set ZEGO_TEST_SKIP=strace",
+            );
+        let mut said = String::from_utf8(output.stdout).unwrap();
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        Self {
+            directory,
+            succeeded: output.status.success(),
+            said,
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.database().with_extension("strace")).unwrap()
+    }
+
+    /// The numbers in lines that begin with a word.
+    fn numbers(&self, word: &str) -> Vec<u32> {
+        let lines = self.said.lines();
+        lines
+            .filter_map(|line| line.strip_prefix(word))
+            .map(|number| number.trim().parse().unwrap())
+            .collect()
+    }
+
+    /// What was acknowledged is there, and the file is whole.
+    fn verify(&self, done: &[u32], is_there: fn(&SqliteStore, u32) -> BoxFuture<'_, bool>) {
+        let store = self.directory.open();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        for number in done {
+            let is_there = runtime.block_on(is_there(&store, *number));
+            assert!(is_there, "{number} is lost");
+        }
+        let integrity: String = self
+            .directory
+            .connection()
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(integrity, "ok");
+    }
 }
