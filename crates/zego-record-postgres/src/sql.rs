@@ -1,7 +1,8 @@
 //! The statements, for those who run them by another driver inside their own transactions.
 //!
 //! Each is one atomic step on the server's clock, equal to the pure transitions of
-//! [`DeliveryRecord`](zego_record_receiver::DeliveryRecord). The tables stand in the schema `zego_record`;
+//! [`DeliveryRecord`](zego_record_receiver::DeliveryRecord), and for the inbox to those of
+//! [`WorkRecord`](zego_record_inbox::WorkRecord). The tables stand in the schema `zego_record`;
 //! [`in_schema`] puts in another one. Durations are microseconds as `bigint`, keys and hashes `bytea`.
 //!
 //! Marks a delivery as done in a transaction of sqlx (not compiled here, since sqlx would bring along

@@ -126,6 +126,7 @@ async fn a_row_that_is_corrupt_does_not_stop_the_others() {
     let texts = Filter::key(&claimed[1].callback.key);
     let entry = &store.list(&texts, None, 1).await.unwrap()[0];
     assert_eq!(entry.event_id, "\u{fffd}\0\u{fffd}");
+    assert_eq!(store.list(&Filter::all(), None, 9).await.unwrap().len(), 4);
     // Those that nobody can read are dead, and say why.
     assert_eq!(store.stats().await.unwrap().dead, 2);
     let why = format!("SELECT last_error FROM {schema}.work WHERE over = 3");

@@ -121,7 +121,7 @@ INSERT INTO zego_record.attempt (id, epoch, owner, started_at, outcome) \
 SELECT id, epoch, $1, clock_timestamp(), 'running' FROM claimed ON CONFLICT DO NOTHING), \
 forgotten AS ( \
 DELETE FROM zego_record.attempt AS a USING claimed \
-WHERE a.id = claimed.id AND a.epoch <= claimed.epoch - 100) \
+WHERE a.id = claimed.id AND a.epoch = claimed.epoch - 100) \
 SELECT claimed.id, claimed.epoch, claimed.attempts, c.key, c.body, c.received_at, \
 EXISTS (SELECT FROM zego_record.callback AS other JOIN zego_record.work AS other_work USING (id) \
 WHERE other.event = c.event AND other.id <> c.id AND (other.id < c.id OR other_work.epoch > 0)) \

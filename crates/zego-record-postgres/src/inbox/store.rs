@@ -79,7 +79,11 @@ impl InboxStore for PostgresStore {
     ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         let more = vec![Value::Number(before), Value::number(limit.into())];
         let step = filter::step(&self.inbox().list, filter, more);
-        Box::pin(async move { self.step(step).await?.iter().map(rows::entry).collect() })
+        Box::pin(async move {
+            let rows = self.step(step).await?;
+            // One that is corrupt must not hide the others. It cannot be shown, not having a key.
+            Ok(rows.iter().flat_map(rows::entry).collect())
+        })
     }
 
     fn count<'a>(&'a self, filter: &'a Filter) -> BoxFuture<'a, Result<u64, StoreError>> {
