@@ -283,6 +283,12 @@ async fn a_call_that_is_dropped_at_any_await_leaves_no_connection_inside_a_trans
             // If the connection had come back inside a transaction, nobody else would see this.
             let next = accept(&store, format!("{name} next")).await;
             assert!(other.get(&next.key).await.unwrap().is_some(), "call {name}");
+            // A call that has begun goes on without its caller.
+            if call == 0 && polls > 0 {
+                let stored = async { while other.get(&new.key).await.unwrap().is_none() {} };
+                let waited = tokio::time::timeout(Duration::from_secs(60), stored).await;
+                assert!(waited.is_ok(), "call {name} was stopped in the middle");
+            }
         }
     }
     // Each was carried out as a whole or not at all.

@@ -2,11 +2,11 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What happens to a COMMIT. Exhaustive by decision: a test has an expectation for each.
+/// What happens to a COMMIT, when the client knows the outcome of whatever was before it. Exhaustive by decision: a test has an expectation for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The connection is cut before the server has got it.
@@ -64,114 +64,167 @@ impl Proxy {
     }
 }
 
+/// What both directions of a connection know.
+#[derive(Default)]
+struct Connection {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    answers: Answers,
+    /// How many requests the server has yet to answer.
+    unanswered: usize,
+    is_closed: bool,
+}
+
 /// What becomes of the server's answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Answers {
+    #[default]
     Pass,
     CutWhenCommitted,
     Disappear,
 }
 
+impl Connection {
+    fn update<T>(&self, update: impl FnOnce(&mut State) -> T) -> T {
+        let result = update(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+        result
+    }
+
+    /// The client knows the outcome of whatever it has sent so far.
+    fn wait_for_answers(&self) {
+        let is_waiting = |state: &mut State| state.unanswered > 0 && !state.is_closed;
+        let state = self.state.lock().unwrap();
+        drop(self.changed.wait_while(state, is_waiting).unwrap());
+    }
+}
+
 fn relay(client: TcpStream, server: TcpStream, faults: Arc<Mutex<Option<Fault>>>) {
-    let answers = Arc::new(Mutex::new(Answers::Pass));
+    let connection = Arc::new(Connection::default());
     let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-    let of_server = Arc::clone(&answers);
+    let of_server = Arc::clone(&connection);
     thread::spawn(move || {
         let _ = relay_answers(&from_server, &to_client, &of_server);
+        of_server.update(|state| state.is_closed = true);
         cut(&from_server, &to_client);
     });
     thread::spawn(move || {
-        let _ = relay_requests(&client, &server, &answers, &faults);
+        let _ = relay_requests(&client, &server, &connection, &faults);
         // A client behind a black hole is not seen to go away.
-        if *answers.lock().unwrap() == Answers::Pass {
+        if connection.update(|state| state.answers) == Answers::Pass {
             cut(&client, &server);
         }
     });
 }
 
 fn relay_answers(
-    mut server: &TcpStream,
+    server: &TcpStream,
     mut client: &TcpStream,
-    answers: &Mutex<Answers>,
+    connection: &Connection,
 ) -> io::Result<()> {
-    let (mut buffer, mut unseen) = ([0; 8_192], Vec::new());
-    loop {
-        let length = server.read(&mut buffer)?;
-        if length == 0 {
-            return Ok(());
-        }
-        let answers = *answers.lock().unwrap();
-        match answers {
-            Answers::Pass => client.write_all(&buffer[..length])?,
+    let mut messages = Messages::of_server();
+    while let Some(answer) = messages.next(server)? {
+        match connection.update(|state| state.answers) {
+            Answers::Pass => client.write_all(&answer)?,
             Answers::Disappear => {}
             Answers::CutWhenCommitted => {
-                unseen.extend_from_slice(&buffer[..length]);
-                if unseen.windows(7).any(|bytes| bytes == b"COMMIT\0") {
+                if answer == b"C\0\0\0\x0bCOMMIT\0" {
                     return Ok(());
                 }
             }
         }
+        if answer.first() == Some(&b'Z') {
+            connection.update(|state| state.unanswered = state.unanswered.saturating_sub(1));
+        }
     }
+    Ok(())
 }
 
 fn relay_requests(
     mut client: &TcpStream,
     mut server: &TcpStream,
-    answers: &Mutex<Answers>,
+    connection: &Connection,
     faults: &Mutex<Option<Fault>>,
 ) -> io::Result<()> {
-    let mut requests = Requests::default();
-    loop {
-        let Some(request) = requests.next(client)? else {
-            return Ok(());
-        };
+    let mut messages = Messages::of_client();
+    while let Some(request) = messages.next(client)? {
         let is_commit = request == b"Q\0\0\0\x0bCOMMIT\0";
         let fault = if is_commit {
             faults.lock().unwrap().take()
         } else {
             None
         };
+        if fault.is_some() {
+            connection.wait_for_answers();
+        }
+        let answers = match fault {
+            None | Some(Fault::CutBefore | Fault::Delay(_)) => Answers::Pass,
+            Some(Fault::CutAfter) => Answers::CutWhenCommitted,
+            Some(Fault::SwallowAnswer | Fault::SwallowCommit) => Answers::Disappear,
+        };
+        // A query and a synchronization are answered by a message that the server is ready.
+        let is_answered = matches!(request.first(), Some(b'Q' | b'S'));
+        connection.update(|state| {
+            state.answers = answers;
+            state.unanswered += usize::from(is_answered);
+        });
         match fault {
             None => {}
-            Some(Fault::Delay(time)) => thread::sleep(time),
             Some(Fault::CutBefore) => return Ok(()),
-            Some(Fault::CutAfter) => *answers.lock().unwrap() = Answers::CutWhenCommitted,
-            Some(Fault::SwallowAnswer | Fault::SwallowCommit) => {
-                *answers.lock().unwrap() = Answers::Disappear;
+            Some(Fault::Delay(time)) => thread::sleep(time),
+            Some(Fault::CutAfter) => {}
+            Some(fault @ (Fault::SwallowCommit | Fault::SwallowAnswer)) => {
+                if fault == Fault::SwallowAnswer {
+                    server.write_all(&request)?;
+                }
+                let mut rest = Vec::new();
+                client.read_to_end(&mut rest)?;
+                return Ok(());
             }
         }
-        if fault != Some(Fault::SwallowCommit) {
-            server.write_all(&request)?;
-        }
-        if matches!(fault, Some(Fault::SwallowCommit | Fault::SwallowAnswer)) {
-            let mut rest = Vec::new();
-            client.read_to_end(&mut rest)?;
-            return Ok(());
+        server.write_all(&request)?;
+    }
+    Ok(())
+}
+
+/// Splits what is sent into messages. The first of a client has no type.
+struct Messages {
+    bytes: Vec<u8>,
+    has_type: bool,
+}
+
+impl Messages {
+    const fn of_client() -> Self {
+        Self {
+            bytes: Vec::new(),
+            has_type: false,
         }
     }
-}
 
-/// Splits what a client sends into messages. The first has no type.
-#[derive(Default)]
-struct Requests {
-    bytes: Vec<u8>,
-    is_started: bool,
-}
+    const fn of_server() -> Self {
+        Self {
+            bytes: Vec::new(),
+            has_type: true,
+        }
+    }
 
-impl Requests {
-    fn next(&mut self, mut client: &TcpStream) -> io::Result<Option<Vec<u8>>> {
+    fn next(&mut self, mut stream: &TcpStream) -> io::Result<Option<Vec<u8>>> {
         loop {
-            let before_length = usize::from(self.is_started);
-            if let Some(length) = self.bytes.get(before_length..before_length + 4) {
+            let start = usize::from(self.has_type);
+            if let Some(length) = self.bytes.get(start..start + 4) {
                 let length = u32::from_be_bytes(length.try_into().unwrap());
-                let length = before_length + usize::try_from(length).unwrap();
-                if self.bytes.len() >= length {
-                    self.is_started = true;
-                    return Ok(Some(self.bytes.drain(..length).collect()));
+                let end = start + usize::try_from(length).unwrap();
+                if self.bytes.len() >= end {
+                    self.has_type = true;
+                    return Ok(Some(self.bytes.drain(..end).collect()));
                 }
             }
             let mut buffer = [0; 8_192];
-            let length = client.read(&mut buffer)?;
+            let length = stream.read(&mut buffer)?;
             if length == 0 {
                 return Ok(None);
             }
