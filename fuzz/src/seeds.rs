@@ -7,7 +7,7 @@ use zego_record_testkit::golden;
 
 use crate::reference::json::Json;
 use crate::reference::verdict::members;
-use crate::world::{NOW, SECRET};
+use crate::world::{NOW, SECRET, accepted, with_signature};
 
 /// Longer bodies teach a fuzzer nothing that shorter ones do not, and slow it down.
 const MAX_LEN: usize = 2048;
@@ -30,6 +30,7 @@ pub fn all() -> BTreeMap<&'static str, Seeds> {
         ("wire_equivalence", bodies.clone()),
         ("fixpoint", bodies.clone()),
         ("captured", bodies.clone()),
+        ("stored", of_bodies(stored)),
         (
             "extra_params",
             of_bodies(|body| field(body, "extra_params")),
@@ -62,6 +63,12 @@ fn bodies() -> Seeds {
         }
     }
     bodies
+}
+
+/// What is stored of the callback in a body, if a right signature makes one of it.
+fn stored(body: &[u8]) -> Option<Vec<u8>> {
+    let callback = accepted(body).or_else(|| accepted(&with_signature(body, SECRET)))?;
+    Some(callback.to_stored())
 }
 
 /// The body without the three signed fields where they stand in it in the usual spelling.

@@ -60,3 +60,8 @@ fn differential() {
 fn captured() {
     replay("captured", checks::captured::check);
 }
+
+#[test]
+fn stored() {
+    replay("stored", checks::stored::check);
+}

@@ -5,5 +5,6 @@ pub mod differential;
 pub mod extra_params;
 pub mod fixpoint;
 pub mod signature;
+pub mod stored;
 pub mod verdict;
 pub mod wire_equivalence;

@@ -9,4 +9,5 @@ pub mod extra_params;
 pub mod form;
 pub mod json;
 pub mod sha1;
+pub mod stored;
 pub mod verdict;
