@@ -1,14 +1,15 @@
 //! Callbacks for the unit tests of handlers.
 
-use zego_record_core::{RecordCallback, UnixSeconds, Vendor, Verified, Verifier};
+use zego_record_core::{RecordCallback, UnixSeconds, Vendor, Verified};
+use zego_record_receiver::Delivery;
 
 use crate::request::RequestBuilder;
-use crate::signing::callback_secret;
+use crate::signing::verifier_with;
 
 const SECRET: &str = "secret-of-the-test-kit";
 const NOW: UnixSeconds = UnixSeconds::new(1_760_001_900);
 
-/// Builds the [`RecordCallback`] that a handler gets.
+/// Builds the [`RecordCallback`] or the [`Delivery`] that a handler gets.
 ///
 /// Verification is the only way to a callback, so this signs a request and verifies it with a secret
 /// and a clock of its own. A callback for which no request exists can therefore not be built.
@@ -23,6 +24,10 @@ const NOW: UnixSeconds = UnixSeconds::new(1_760_001_900);
 ///     .build();
 /// assert_eq!(callback.stream_alias(), "lesson-8");
 /// assert_eq!(callback.extra_params().file_id(), Some("5285890813218549789"));
+///
+/// // For a handler that takes a delivery: the second attempt.
+/// let delivery = CallbackBuilder::new().field("stream_alias", "lesson-8").delivery().with_attempt(2);
+/// assert_eq!((delivery.attempt(), delivery.is_changed()), (2, false));
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before build()"]
@@ -40,7 +45,7 @@ impl CallbackBuilder {
         Self(self.0.vendor(vendor))
     }
 
-    /// Sets a field, known or not, to a text.
+    /// Sets a field, known or not, to a string.
     pub fn field(self, name: impl Into<String>, text: impl Into<String>) -> Self {
         Self(self.0.field(name, text))
     }
@@ -62,11 +67,7 @@ impl CallbackBuilder {
     /// If no verifier would accept it: a required field is missing, a time is no integer, a field has
     /// a type that is not allowed, or the event is not `record`.
     pub fn build(&self) -> RecordCallback {
-        let verifier = Verifier::builder()
-            .secret(callback_secret(SECRET))
-            .build()
-            .unwrap_or_else(|error| panic!("one secret is configuration enough: {error}"));
-        match verifier.verify(self.0.build().body(), NOW) {
+        match verifier_with(SECRET).verify(self.0.build().body(), NOW) {
             Ok(Verified::Record(callback)) => callback,
             Ok(_) => panic!("this would be no recording: its event is not `record`"),
             Err(rejection) => panic!(
@@ -74,6 +75,17 @@ impl CallbackBuilder {
                 rejection.verdict()
             ),
         }
+    }
+
+    /// Builds the callback as the first run of a handler gets it. [`Delivery::with_attempt`],
+    /// [`with_changed`](Delivery::with_changed) and [`with_deduplicated`](Delivery::with_deduplicated)
+    /// make it another one.
+    ///
+    /// # Panics
+    ///
+    /// As [`build`](Self::build).
+    pub fn delivery(&self) -> Delivery {
+        Delivery::new(self.build())
     }
 }
 
@@ -88,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_vendor_and_every_field_can_be_had() {
+    fn builds_callbacks_of_every_vendor_with_any_field() {
         for vendor in [Vendor::Tencent, Vendor::Wangsu, Vendor::Huawei] {
             let callback = CallbackBuilder::new().vendor(vendor).build();
             assert_eq!(callback.extra_params().vendor(), Some(vendor));
@@ -122,7 +134,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "rejected as invalid: signed, but the field replay_url is absent")]
-    fn what_no_verifier_accepts_is_said_at_once() {
+    fn building_what_no_verifier_accepts_panics() {
         let _ = CallbackBuilder::new().without("replay_url").build();
     }
 

@@ -14,9 +14,9 @@ use crate::signing::Signing;
 
 /// Builds callback requests for tests.
 ///
-/// Unless told otherwise it is a `record` event of Tencent's as JSON with strings, signed right and
-/// fresh, with a random nonce of 19 digits. The content is always the same, so two requests that are
-/// to be two deliveries need a different field, `stream_alias` for example.
+/// By default it is a `record` event of Tencent's as JSON with strings, with the right signature, fresh,
+/// and with a random nonce of 19 digits. The content is always the same: for two deliveries, set a
+/// different `stream_alias`, for example.
 ///
 /// ```
 /// use zego_record_core::{CallbackSecret, UnixSeconds, Vendor, Verdict, Verifier, WireForm};
@@ -50,6 +50,7 @@ pub struct RequestBuilder {
     extra_params_as_object: bool,
     edits: Vec<Edit>,
     content_type: Option<Option<String>>,
+    path: String,
     nonces: Nonces,
 }
 
@@ -91,6 +92,7 @@ impl RequestBuilder {
             extra_params_as_object: false,
             edits: Vec::new(),
             content_type: None,
+            path: "/".to_owned(),
             nonces: Nonces::new(fastrand::u64(..)),
         }
     }
@@ -120,7 +122,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Sets a field, known or not, to a text.
+    /// Sets a field, known or not, to a string.
     ///
     /// Changes of fields are made in the order of the calls and after signing, so they can contradict
     /// what was signed; [`timestamp`](Self::timestamp) and [`nonce`](Self::nonce) change that as well.
@@ -165,19 +167,19 @@ impl RequestBuilder {
         self
     }
 
-    /// Signs and sends this text as the timestamp, whatever it is.
+    /// Signs and sends this string as the timestamp, whatever it is.
     pub fn timestamp(mut self, text: impl Into<String>) -> Self {
         self.timestamp = Some(text.into());
         self
     }
 
-    /// Signs and sends this text as the nonce, whatever it is.
+    /// Signs and sends this string as the nonce, whatever it is.
     pub fn nonce(mut self, text: impl Into<String>) -> Self {
         self.nonce = Some(text.into());
         self
     }
 
-    /// Signs right, or wrong in a chosen way.
+    /// Signs correctly, or with a mistake of your choice.
     pub fn signing(mut self, signing: Signing) -> Self {
         self.signing = signing;
         self
@@ -193,6 +195,12 @@ impl RequestBuilder {
     /// Sends this Content-Type, or none, instead of the one that fits the wire form.
     pub fn content_type<'a>(mut self, content_type: impl Into<Option<&'a str>>) -> Self {
         self.content_type = Some(content_type.into().map(str::to_owned));
+        self
+    }
+
+    /// Sends the request to this path, such as `/zego/record`, instead of `/`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
         self
     }
 
@@ -308,30 +316,33 @@ impl SignedRequest {
         edit(self.builder.clone()).with_triple(self.triple.clone())
     }
 
-    /// A `POST` to `/`.
+    /// A `POST` to `/`, or to the [`path`](RequestBuilder::path) that was set.
     ///
     /// # Panics
     ///
-    /// If the Content-Type that was chosen is no legal header.
+    /// If the Content-Type that was set is not a valid header value, or the path not a valid URI.
     pub fn into_http(self) -> http::Request<Bytes> {
-        let content_type = self.content_type();
-        http_request(Method::POST, content_type, self.body.clone())
+        let mut request = http_request(Method::POST, &self.builder.path, self.body.clone());
+        set_content_type(&mut request, self.content_type());
+        request
     }
 }
 
-pub(crate) fn http_request(
-    method: Method,
-    content_type: Option<&str>,
-    body: Bytes,
-) -> http::Request<Bytes> {
+pub(crate) fn http_request(method: Method, path: &str, body: Bytes) -> http::Request<Bytes> {
     let mut request = http::Request::new(body);
     *request.method_mut() = method;
+    *request.uri_mut() = path
+        .parse()
+        .unwrap_or_else(|error| panic!("the path {path:?} is not a valid URI: {error}"));
+    request
+}
+
+pub(crate) fn set_content_type(request: &mut http::Request<Bytes>, content_type: Option<&str>) {
     if let Some(text) = content_type {
         let value = HeaderValue::from_str(text)
-            .unwrap_or_else(|_| panic!("the Content-Type {text:?} is no legal header"));
+            .unwrap_or_else(|_| panic!("the Content-Type {text:?} is not a valid header value"));
         request.headers_mut().insert(CONTENT_TYPE, value);
     }
-    request
 }
 
 impl Edit {

@@ -1,7 +1,7 @@
 //! The signature of a test request, right or wrong in a chosen way.
 
 use serde::Deserialize;
-use zego_record_core::{CallbackSecret, sign};
+use zego_record_core::{CallbackSecret, Verifier, sign};
 
 /// How a test request is signed: as ZEGOCLOUD does it, or with one of the usual mistakes.
 ///
@@ -42,9 +42,9 @@ impl Signing {
         Self::NoSort,
     ];
 
-    /// The text of the field `signature`; `None` if the field is left out.
+    /// The value of the field `signature`; `None` if the field is left out.
     ///
-    /// A wrong order can be the right one by chance: it depends on the three texts.
+    /// A wrong order can be the right one by chance: it depends on the three strings.
     ///
     /// # Panics
     ///
@@ -79,7 +79,7 @@ impl Signing {
     /// the nonce, unless the timestamp begins with a 9.
     pub(crate) fn nonce(self, rng: &mut fastrand::Rng) -> String {
         match self {
-            // A smaller number than any timestamp of ten digits, and a greater text.
+            // A smaller number than any timestamp of ten digits, and a greater string.
             Self::NumericSort => format!("9{:08}", rng.u32(..100_000_000)),
             // Belongs before the timestamp, and comes after it.
             Self::NoSort => format!("0{:017}", rng.u64(..100_000_000_000_000_000)),
@@ -95,12 +95,19 @@ pub(crate) fn callback_secret(secret: &str) -> CallbackSecret {
         .unwrap_or_else(|error| panic!("the test secret is unusable: {error}"))
 }
 
-/// SHA-1 over one text, which is what signing does when the other two texts are empty.
+pub(crate) fn verifier_with(secret: &str) -> Verifier {
+    Verifier::builder()
+        .secret(callback_secret(secret))
+        .build()
+        .unwrap_or_else(|error| panic!("one secret is configuration enough: {error}"))
+}
+
+/// SHA-1 over one string, which is what signing does when the other two are empty.
 fn sha1(text: &str) -> String {
     sign(&callback_secret(text), "", "").to_string()
 }
 
-/// What a numeric sort in PHP or JavaScript sees in a text.
+/// What a numeric sort in PHP or JavaScript sees in a string.
 fn leading_number(text: &str) -> f64 {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     text[..digits].parse().unwrap_or(0.0)
@@ -111,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn right_is_the_published_vector() {
+    fn the_right_signature_is_the_published_one() {
         let signature = |signing: Signing| signing.signature("secret", "1470820198", "123412");
         let right = "5bd59fd62953a8059fb7eaba95720f66d19e4517";
         assert_eq!(signature(Signing::Right).as_deref(), Some(right));
@@ -121,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_order_is_hashed_as_it_stands() {
+    fn a_wrong_order_is_hashed_as_given() {
         // As numbers: secret (0), nonce, timestamp.
         assert_eq!(
             Signing::NoSort.signature("secret", "1470820198", "123412"),

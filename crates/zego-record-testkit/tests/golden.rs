@@ -246,7 +246,7 @@ fn an_app_that_accepts_everything_is_reported_with_all_that_it_lets_through() {
     let report = differences.to_string();
     for text in [
         &format!(
-            "{expected} answers differ from the golden table of {} cases (seed 5)",
+            "{expected} responses differ from the golden table of {} cases (seed 5)",
             cases().len()
         ),
         "\n\ncase tampered_replay, request 2 of 3\n  rule      The signature does not cover the body",
@@ -259,14 +259,88 @@ fn an_app_that_accepts_everything_is_reported_with_all_that_it_lets_through() {
 }
 
 #[test]
-fn an_app_that_rejects_everything_is_reported() {
+fn a_mistake_that_explains_all_differences_is_one_line() {
+    for (status, body, advice) in [
+        (
+            401,
+            "bad_signature",
+            "is its secret the one that the test signs with?",
+        ),
+        (
+            401,
+            "stale",
+            "does its clock show the same time as the test's?",
+        ),
+        (404, "", "does it serve the path that the test sends to?"),
+    ] {
+        let app = async |_| (status, body);
+        let differences = run(conformance("secret").check(app)).unwrap_err();
+        let report = differences.to_string();
+        assert!(report.ends_with(advice), "{report}");
+        assert_eq!(report.lines().count(), 1, "{report}");
+        let accepted = differences
+            .iter()
+            .filter(|difference| difference.expected.starts_with("200 1 "));
+        assert!(
+            accepted.count() > 100,
+            "each of them can still be looked at"
+        );
+    }
+}
+
+#[test]
+fn an_app_that_rejects_nearly_everything_is_reported_case_by_case() {
+    let mut model = Model::new("secret", Mode::Receiver);
     let differences =
-        run(conformance("secret").check(async |_| (401, "bad_signature"))).unwrap_err();
-    let accepted = differences
+        run(
+            conformance("secret").check(async |request| match model.receive(&request).0 {
+                Verdict::Handled => (401, "bad_signature"),
+                verdict => (verdict.status(), verdict.body()),
+            }),
+        );
+    let report = differences.unwrap_err().to_string();
+    assert!(report.contains("case tencent_form\n"), "{report}");
+    assert!(!report.contains("case signature_garbage\n"), "{report}");
+}
+
+#[test]
+fn a_case_can_be_left_out_by_its_name() {
+    let mut model = Model::new("secret", Mode::Receiver);
+    let mut send = async |request: Request<Bytes>| match model.receive(&request).0 {
+        Verdict::Stale => (403, "too_old"),
+        verdict => (verdict.status(), verdict.body()),
+    };
+    let all = run(conformance("secret").check(&mut send)).unwrap_err();
+    let stale: HashSet<_> = all.iter().map(|difference| difference.case).collect();
+    assert!(stale.len() > 1 && stale.contains("stale"), "{stale:?}");
+    let some = stale
         .iter()
-        .filter(|difference| difference.expected.starts_with("200 1 "));
-    assert!(accepted.count() > 100);
-    assert!(!differences.to_string().contains("case signature_garbage"));
+        .fold(conformance("secret"), |conformance, case| {
+            conformance.skip(case)
+        });
+    assert_eq!(
+        run(some.check(send)).unwrap().cases,
+        cases().len() - stale.len()
+    );
+}
+
+#[test]
+#[should_panic(expected = "the golden table has no case named \"stael\"")]
+fn a_case_that_does_not_exist_cannot_be_left_out() {
+    let _ = conformance("secret").skip("stael");
+}
+
+#[test]
+fn requests_are_sent_to_the_path_that_was_set() {
+    let mut model = Model::new("secret", Mode::Receiver);
+    let send = async |request: Request<Bytes>| match request.uri().path() {
+        "/zego/record" => {
+            let verdict = model.receive(&request).0;
+            (verdict.status(), verdict.body())
+        }
+        _ => (404, ""),
+    };
+    run(conformance("secret").path("/zego/record").assert(send));
 }
 
 /// The names of the cases at which an app is found wrong.
@@ -296,6 +370,36 @@ fn an_app_that_handles_duplicates_is_found_only_if_its_handler_is_seen() {
     let mut model = Model::new("secret", Mode::Extractor);
     let send = async |request| Reply::from(response(model.receive(&request).0));
     assert_eq!(found("secret", send), HashSet::new());
+}
+
+#[test]
+fn runs_of_the_handler_are_counted() {
+    let mut model = Model::new("secret", Mode::Extractor);
+    let seen = found("secret", async |request| {
+        let (verdict, callback) = model.receive(&request);
+        Reply::from(response(verdict)).with_handled_count(callback.iter().count())
+    });
+    assert!(seen.contains("retry_byte_identical"), "{seen:?}");
+    assert!(!seen.contains("tencent_form"), "{seen:?}");
+}
+
+#[test]
+fn only_the_fields_that_an_app_keeps_are_compared() {
+    /// The names of the cases at which an app is found wrong that keeps these fields of a callback.
+    fn found_in(keep: impl Fn(&RecordCallback) -> serde_json::Value) -> HashSet<&'static str> {
+        let mut model = Model::new("secret", Mode::Receiver);
+        found("secret", async |request| {
+            let (verdict, callback) = model.receive(&request);
+            Reply::from(response(verdict)).with_handled_fields(callback.iter().map(&keep))
+        })
+    }
+    let right =
+        found_in(|recording| serde_json::json!({ "file_id": recording.extra_params().file_id() }));
+    assert_eq!(right, HashSet::new());
+    let wrong =
+        found_in(|recording| serde_json::json!({ "file_id": recording.extra_params().task_id() }));
+    assert!(wrong.contains("tencent_form"), "{wrong:?}");
+    assert!(!wrong.contains("stale"), "{wrong:?}");
 }
 
 #[test]

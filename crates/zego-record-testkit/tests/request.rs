@@ -229,6 +229,13 @@ fn the_http_request_is_what_zegocloud_sends() {
 }
 
 #[test]
+fn a_request_goes_to_the_path_that_was_set() {
+    let path = |request: RequestBuilder| request.build().into_http().uri().to_string();
+    assert_eq!(path(builder()), "/");
+    assert_eq!(path(builder().path("/zego/record")), "/zego/record");
+}
+
+#[test]
 fn the_secret_is_not_printed() {
     let text = format!("{:?} {:?}", builder(), builder().build());
     assert!(!text.contains(SECRET), "{text}");
@@ -236,12 +243,12 @@ fn the_secret_is_not_printed() {
 
 #[test]
 #[should_panic(expected = "NoSort gives the right signature for the nonce \"9\"")]
-fn a_wrong_order_that_happens_to_be_right_is_said() {
+fn a_wrong_order_that_gives_the_right_signature_panics() {
     let _ = builder().nonce("9").signing(Signing::NoSort).build();
 }
 
 #[test]
 #[should_panic(expected = "the test secret is unusable: the callback secret is empty")]
-fn an_empty_secret_is_said() {
+fn an_empty_secret_panics() {
     let _ = RequestBuilder::new("", NOW).build();
 }

@@ -8,15 +8,15 @@ use serde_json::{Map, Value};
 use zego_record_core::{UnixSeconds, Verdict};
 
 use super::template::Template;
-use crate::content::{HexCase, percent_encode};
-use crate::request::http_request;
+use crate::content::{HexCase, encode};
+use crate::request::{http_request, set_content_type};
 use crate::signing::Signing;
 
 /// One rule of the protocol, and the requests that show it.
 #[derive(Debug)]
 pub struct Case(pub(super) Row);
 
-/// One request of a [`Case`], ready to be sent, and what is due.
+/// One request of a [`Case`], ready to be sent, and the expected verdict.
 #[derive(Clone, Debug)]
 pub struct CaseRequest {
     pub(super) method: Method,
@@ -96,13 +96,13 @@ impl Case {
 }
 
 impl CaseRequest {
-    /// The verdict that is due from a receiver that deduplicates and whose handler succeeds.
+    /// The expected verdict of a receiver that deduplicates and whose handler succeeds.
     pub fn verdict(&self) -> Verdict {
         self.verdict
     }
 
-    /// What the handler's callback is to serialise to, for a request that is handled; further members
-    /// are not looked at.
+    /// The expected members of the handler's callback when it is serialised, for a request that is
+    /// handled; further members are not compared.
     pub fn fields(&self) -> &Map<String, Value> {
         &self.fields
     }
@@ -114,8 +114,19 @@ impl CaseRequest {
 
     /// The request, to `/`.
     pub fn to_http(&self) -> http::Request<Bytes> {
+        self.to_http_at("/")
+    }
+
+    /// The request, to this path.
+    ///
+    /// # Panics
+    ///
+    /// If the path is not a valid URI.
+    pub fn to_http_at(&self, path: &str) -> http::Request<Bytes> {
         let content_type = Some(self.content_type.as_str()).filter(|text| !text.is_empty());
-        http_request(self.method.clone(), content_type, self.body.clone())
+        let mut request = http_request(self.method.clone(), path, self.body.clone());
+        set_content_type(&mut request, content_type);
+        request
     }
 }
 
@@ -160,7 +171,7 @@ impl Step {
         let mut body = template.bytes(&self.body);
         let looks_like_json = body.starts_with(b"{");
         if let Some(case) = self.encode {
-            body = percent_encode(&body, case).into_bytes();
+            body = encode(&body, case).into_bytes();
         }
         let content_type = match &self.content_type {
             Some(content_type) => content_type,

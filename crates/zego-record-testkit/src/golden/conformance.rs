@@ -3,22 +3,33 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderMap, Method, Request};
-use serde_json::Value;
-use zego_record_core::{UnixSeconds, Verdict};
+use http::Request;
+use zego_record_core::UnixSeconds;
 
-use super::differences::{Difference, Differences};
-use super::reply::Reply;
-use super::{CaseRequest, cases};
-
-/// How much of a body is shown in a report.
-const SHOWN: usize = 400;
+use super::compare::{compare, describe};
+use super::differences::{Cause, Difference, Differences};
+use super::reply::{Handled, Reply};
+use super::{Case, cases};
 
 /// Runs the golden table against an app whose handler always succeeds.
 ///
 /// The app under test is any async function that takes a request and returns what can become a
 /// [`Reply`]. It may keep its state between runs: each run has content of its own.
+///
+/// ```
+/// # use zego_record_core::UnixSeconds;
+/// # use zego_record_testkit::golden::{Conformance, Differences, Mode};
+/// # async fn test(send: impl AsyncFn(http::Request<bytes::Bytes>) -> (u16, String)) -> Result<(), Differences> {
+/// let now = || UnixSeconds::from(std::time::SystemTime::now());
+/// let report = Conformance::new("secret", now)
+///     .path("/zego/record")
+///     .skip("method_head") // answered by the proxy in front
+///     .check(send)
+///     .await?;
+/// println!("{} requests", report.requests);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "nothing is sent before check() or assert()"]
 pub struct Conformance<'a, C> {
@@ -26,6 +37,8 @@ pub struct Conformance<'a, C> {
     clock: C,
     mode: Mode,
     seed: u64,
+    path: String,
+    skipped: Vec<&'static str>,
 }
 
 /// How far an app goes with a callback.
@@ -76,6 +89,8 @@ impl<'a, C: Fn() -> UnixSeconds> Conformance<'a, C> {
             clock,
             mode: Mode::default(),
             seed: fastrand::u64(..),
+            path: "/".to_owned(),
+            skipped: Vec::new(),
         }
     }
 
@@ -92,7 +107,25 @@ impl<'a, C: Fn() -> UnixSeconds> Conformance<'a, C> {
         self
     }
 
-    /// Sends every request of the table and compares the answers.
+    /// Sends the requests to this path, such as `/zego/record`, instead of `/`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Leaves out the case with this name, for an app that differs there on purpose.
+    ///
+    /// # Panics
+    ///
+    /// If the table has no such case: it would otherwise go unnoticed that a case was renamed.
+    pub fn skip(mut self, case: &str) -> Self {
+        let known = cases().iter().map(Case::name).find(|name| *name == case);
+        let name = known.unwrap_or_else(|| panic!("the golden table has no case named {case:?}"));
+        self.skipped.push(name);
+        self
+    }
+
+    /// Sends every request of the table and compares the responses.
     ///
     /// # Errors
     ///
@@ -100,25 +133,29 @@ impl<'a, C: Fn() -> UnixSeconds> Conformance<'a, C> {
     ///
     /// # Panics
     ///
-    /// If the secret is none that a receiver could be configured with.
+    /// If the secret is none that a receiver could be configured with, or the path not a valid URI.
     pub async fn check<S, R>(&self, mut send: S) -> Result<Report, Differences>
     where
         S: AsyncFnMut(Request<Bytes>) -> R,
         R: Into<Reply>,
     {
         let mut report = Report {
-            cases: cases().len(),
+            cases: 0,
             requests: 0,
             handler_seen: 0,
         };
         let mut differences = Vec::new();
-        for case in cases() {
+        let mut cause = Cause::default();
+        let skipped = |case: &&Case| self.skipped.contains(&case.name());
+        for case in cases().iter().filter(|case| !skipped(case)) {
+            report.cases += 1;
             let requests = case.requests(self.secret, (self.clock)(), self.seed);
             for (index, request) in requests.iter().enumerate() {
-                let reply: Reply = send(request.to_http()).await.into();
+                let reply: Reply = send(request.to_http_at(&self.path)).await.into();
                 report.requests += 1;
-                report.handler_seen += usize::from(reply.handled.is_some());
-                differences.extend(self.compare(request, &reply).map(|(expected, got)| {
+                report.handler_seen += usize::from(!matches!(reply.handled, Handled::Unknown));
+                cause.look_at(request.verdict(), &reply);
+                differences.extend(compare(self.mode, request, &reply).map(|(expected, got)| {
                     Difference {
                         case: case.name(),
                         rule: case.rule(),
@@ -137,11 +174,12 @@ impl<'a, C: Fn() -> UnixSeconds> Conformance<'a, C> {
         Err(Differences {
             cases: report.cases,
             seed: self.seed,
+            cause: cause.advice(),
             differences,
         })
     }
 
-    /// Sends every request of the table and compares the answers.
+    /// Sends every request of the table and compares the responses.
     ///
     /// # Panics
     ///
@@ -155,34 +193,6 @@ impl<'a, C: Fn() -> UnixSeconds> Conformance<'a, C> {
             panic!("{differences}");
         }
     }
-
-    /// What was due and what came, if they differ.
-    fn compare(&self, request: &CaseRequest, reply: &Reply) -> Option<(String, String)> {
-        let verdict = match (self.mode, request.verdict()) {
-            (Mode::Extractor, Verdict::Duplicate) => Verdict::Handled,
-            (_, verdict) => verdict,
-        };
-        let (status, body) = (verdict.status(), verdict.body());
-        let by_router = self.mode == Mode::Extractor && verdict == Verdict::MethodNotAllowed;
-        let without_body = by_router || request.method == Method::HEAD;
-        let mut problems = Vec::new();
-        if reply.status != status || (!without_body && reply.body != body.as_bytes()) {
-            problems.push(format!("{} {}", reply.status, shorten(&reply.body)));
-        }
-        if let Some(headers) = &reply.headers {
-            problems.extend(header_problem(headers, verdict, without_body));
-        }
-        if let Some(handled) = &reply.handled {
-            problems.extend(handler_problems(handled, verdict, request));
-        }
-        let handler = if verdict == Verdict::Handled {
-            "run once"
-        } else {
-            "not run"
-        };
-        let expected = format!("{status} {body} ({verdict}: the handler is {handler})");
-        (!problems.is_empty()).then(|| (expected, problems.join("; ")))
-    }
 }
 
 /// Without the secret.
@@ -193,75 +203,4 @@ impl<C> fmt::Debug for Conformance<'_, C> {
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }
-}
-
-fn header_problem(headers: &HeaderMap, verdict: Verdict, without_body: bool) -> Option<String> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
-    };
-    let (allow, content_type) = (text(ALLOW), text(CONTENT_TYPE));
-    if verdict == Verdict::MethodNotAllowed && !allow.split(',').any(|m| m.trim() == "POST") {
-        Some(format!("the header Allow is {allow:?}, not \"POST\""))
-    } else if !without_body && !content_type.starts_with("text/plain") {
-        Some(format!(
-            "the header Content-Type is {content_type:?}, not \"text/plain\""
-        ))
-    } else {
-        None
-    }
-}
-
-fn handler_problems(handled: &[Value], verdict: Verdict, request: &CaseRequest) -> Vec<String> {
-    let expected = usize::from(verdict == Verdict::Handled);
-    if handled.len() != expected {
-        return vec![format!(
-            "the handler was run {} times, not {expected}",
-            handled.len()
-        )];
-    }
-    let fields = request.fields().iter();
-    let pairs =
-        fields.flat_map(|(name, due)| handled.iter().map(move |got| (name, due, &got[name])));
-    pairs
-        .filter(|(_, due, got)| !equal(due, got))
-        .map(|(name, due, got)| format!("{name} is {got}, not {due}"))
-        .collect()
-}
-
-/// As JSON has it, where 3 and 3.0 are one number.
-fn equal(a: &Value, b: &Value) -> bool {
-    a == b || ((a.is_f64() || b.is_f64()) && a.as_f64().is_some() && a.as_f64() == b.as_f64())
-}
-
-fn describe(request: &CaseRequest) -> String {
-    let content_type = match request.content_type.as_str() {
-        "" => "without a Content-Type",
-        content_type => content_type,
-    };
-    let (length, body) = (request.body().len(), shorten(request.body()));
-    format!(
-        "{} of {length} bytes, {content_type}: {body}",
-        request.method
-    )
-}
-
-/// The beginning of a body, with all that is not printable escaped.
-fn shorten(body: &[u8]) -> String {
-    let (shown, dots) = match body.get(..SHOWN) {
-        Some(shown) if body.len() > SHOWN => (shown, ".."),
-        _ => (body, ""),
-    };
-    let mut text = String::new();
-    for chunk in shown.utf8_chunks() {
-        let printable = |character: char| match character.is_control() {
-            true => character.escape_default().to_string(),
-            false => character.to_string(),
-        };
-        text.extend(chunk.valid().chars().map(printable));
-        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-    }
-    text + dots
 }

@@ -3,15 +3,21 @@
 use std::error::Error;
 use std::fmt;
 
-/// Every request to which an app has not answered as it must. Its `Display` is a report of them all.
+use zego_record_core::Verdict;
+
+use super::reply::Reply;
+
+/// Every request whose response is not the expected one. Its `Display` is a report of them all, or one
+/// line if a single mistake in the test explains them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Differences {
     pub(super) cases: usize,
     pub(super) seed: u64,
+    pub(super) cause: Option<String>,
     pub(super) differences: Vec<Difference>,
 }
 
-/// One request to which an app has not answered as it must.
+/// One request whose response is not the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
@@ -25,7 +31,7 @@ pub struct Difference {
     pub steps: usize,
     /// The request, shortened.
     pub sent: String,
-    /// What was due.
+    /// What was expected.
     pub expected: String,
     /// What came, with all that is wrong about it.
     pub got: String,
@@ -45,15 +51,18 @@ impl Differences {
 
 impl fmt::Display for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(cause) = &self.cause {
+            return f.write_str(cause);
+        }
         let (count, cases, seed) = (self.differences.len(), self.cases, self.seed);
-        let answers = if count == 1 {
-            "answer differs"
+        let responses = if count == 1 {
+            "response differs"
         } else {
-            "answers differ"
+            "responses differ"
         };
         write!(
             f,
-            "{count} {answers} from the golden table of {cases} cases (seed {seed})"
+            "{count} {responses} from the golden table of {cases} cases (seed {seed})"
         )?;
         self.differences
             .iter()
@@ -61,7 +70,7 @@ impl fmt::Display for Differences {
     }
 }
 
-/// `unwrap` prints errors with `Debug`, so that is the readable text as well.
+/// `unwrap` prints errors with `Debug`, so that is the readable report as well.
 impl fmt::Debug for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -85,5 +94,47 @@ impl fmt::Display for Difference {
             write!(f, "\n  {label:<9} {text}")?;
         }
         Ok(())
+    }
+}
+
+/// Looks for one mistake that explains everything: an app that accepts not a single request has another
+/// secret, another clock or another path than the test, and hundreds of differences would hide that.
+#[derive(Debug, Default)]
+pub(super) struct Cause {
+    /// How many requests an app must accept.
+    acceptable: usize,
+    /// The status and body of the first response to one of them.
+    first: Option<(u16, Vec<u8>)>,
+    differs: bool,
+}
+
+impl Cause {
+    pub(super) fn look_at(&mut self, expected: Verdict, reply: &Reply) {
+        if !expected.is_success() {
+            return;
+        }
+        self.acceptable += 1;
+        let first = self
+            .first
+            .get_or_insert_with(|| (reply.status, reply.body.clone()));
+        self.differs |= (first.0, &first.1) != (reply.status, &reply.body);
+    }
+
+    /// What to look at, if each of several requests got the same rejection.
+    pub(super) fn advice(self) -> Option<String> {
+        let (status, body) = self
+            .first
+            .filter(|_| !self.differs && self.acceptable > 1)?;
+        let code = String::from_utf8_lossy(&body).into_owned();
+        let advice = match (status, code.as_str()) {
+            (401, "bad_signature") => "is its secret the one that the test signs with?",
+            (401, "stale" | "future") => "does its clock show the same time as the test's?",
+            (404, _) => "does it serve the path that the test sends to?",
+            _ => return None,
+        };
+        let count = self.acceptable;
+        Some(format!(
+            "all {count} requests that must be accepted got {status} {code}: {advice}"
+        ))
     }
 }

@@ -1,8 +1,8 @@
 //! The golden table: requests, and what every receiver must answer to each.
 //!
 //! The table is data, in the JSON files beside this module. A [`Case`] shows one rule of the protocol
-//! in one or more steps; each step is a request and the [`Verdict`](zego_record_core::Verdict)
-//! that is due. [`Conformance`] sends them all to an app and compares.
+//! in one or more steps; each step is a request and the expected [`Verdict`](zego_record_core::Verdict).
+//! [`Conformance`] sends them all to an app and compares.
 //!
 //! # Format
 //!
@@ -35,6 +35,7 @@
 //! | `fields` | none | members of the callback that the handler gets, as it serialises; strings are templates, and that of `timestamp` gives an integer |
 
 mod case;
+mod compare;
 mod conformance;
 mod differences;
 mod reply;

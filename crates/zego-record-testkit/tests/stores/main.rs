@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "stores/guards.rs"]
 mod guards;
 
 use std::sync::{Arc, Mutex};
