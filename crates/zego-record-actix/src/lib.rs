@@ -1,25 +1,6 @@
-//! ZEGOCLOUD's recording callbacks in actix-web.
+#![doc = include_str!("../README.md")]
 //!
-//! [`record`] makes a route out of a function, with delivery guarantees. The function takes what else it
-//! needs as any other handler does:
-//!
-//! ```
-//! use actix_web::web;
-//! use zego_record_actix::{HandlerError, Receiver, RecordCallback, record};
-//! # #[derive(Clone)] struct Pool;
-//! # impl Pool { async fn insert(&self, _: &[u8; 32], _: &str) -> Result<(), std::io::Error> { Ok(()) } }
-//!
-//! async fn on_record(pool: web::Data<Pool>, recording: RecordCallback) -> Result<(), HandlerError> {
-//!     pool.insert(recording.delivery_key().as_bytes(), recording.replay_url()).await?;
-//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
-//! }
-//!
-//! fn configure(config: &mut web::ServiceConfig, receiver: Receiver, pool: web::Data<Pool>) {
-//!     config.app_data(pool).route("/zego/record", record(receiver, on_record));
-//! }
-//! ```
-//!
-//! What it accepts and rejects:
+//! ## What is accepted and rejected
 //!
 //! ```
 //! use actix_web::{App, test};
@@ -62,7 +43,7 @@
 //!
 //! [`Receiver::from_env`] takes the secrets from the environment instead.
 //!
-//! # Three ways to use it
+//! ## Three ways to use it
 //!
 //! | | verification, replay protection | deduplication, timeout, own task, waited for by `shutdown` | responses |
 //! |---|---|---|---|
@@ -106,41 +87,6 @@
 //!
 //! With `web::to`, other methods than `POST` reach the extractor and are answered with `405` and a body;
 //! with `web::post().to`, actix answers them by itself.
-//!
-//! # Workers
-//!
-//! Build one receiver before `HttpServer::new` and clone it in the factory: its clones share what they
-//! know, so that a retry is recognised on whichever worker it arrives. With a receiver for each worker it
-//! would run the handler again.
-//!
-//! # Responses
-//!
-//! The body of a success is `1`, that of a rejection its code and nothing else. The whole table is that of
-//! [`Verdict`]; in short: `401` without a right and fresh signature, `400` for what cannot be read, `422`
-//! for what is signed and no recording, `409` for a retry of what is still running, `500` and `503` for
-//! what ZEGOCLOUD should send again.
-//!
-//! # Shutdown
-//!
-//! Call [`Receiver::shutdown`] when the server is to stop, and wait for it *before*
-//! `ServerHandle::stop`: further callbacks are
-//! answered with `503`, and handlers that are running may finish.
-//!
-//! A handler stays on the worker that has received the request, and ends when that worker stops; actix
-//! waits for open connections only.
-//!
-//! # What is checked and what is not
-//!
-//! `zego-record-core` documents the verification, `zego-record-receiver` the guarantees. The body is
-//! read under the receiver's limit and deadline, and no `Content-Encoding` is undone. actix's
-//! `PayloadConfig` and `JsonConfig` count only for extractors that read what the middleware gives back.
-//!
-//! # Features
-//!
-//! | feature | default | what it adds |
-//! |---|---|---|
-//! | `tracing` | yes | spans and events: every success, duplicate, failure and rejection |
-//! | `metrics` | no | counters, a gauge and a histogram through the `metrics` facade |
 
 mod ack;
 mod extract;

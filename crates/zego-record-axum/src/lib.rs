@@ -1,26 +1,6 @@
-//! ZEGOCLOUD's recording callbacks in axum.
+#![doc = include_str!("../README.md")]
 //!
-//! [`record`] makes a route out of a function, with delivery guarantees. The function takes what else it
-//! needs as any other handler does:
-//!
-//! ```
-//! use axum::{Router, extract::State};
-//! use zego_record_axum::{HandlerError, Receiver, RecordCallback, record};
-//! # #[derive(Clone)] struct Pool;
-//! # impl Pool { async fn insert(&self, _: &[u8; 32], _: &str) -> Result<(), std::io::Error> { Ok(()) } }
-//!
-//! async fn on_record(State(pool): State<Pool>, recording: RecordCallback) -> Result<(), HandlerError> {
-//!     pool.insert(recording.delivery_key().as_bytes(), recording.replay_url()).await?;
-//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
-//! }
-//!
-//! fn app(pool: Pool) -> Result<Router, zego_record_axum::ConfigError> {
-//!     let receiver = Receiver::from_env()?; // the secrets in ZEGO_CALLBACK_SECRET
-//!     Ok(Router::new().route("/zego/record", record(receiver, on_record)).with_state(pool))
-//! }
-//! ```
-//!
-//! What it accepts and rejects:
+//! ## What is accepted and rejected
 //!
 //! ```
 //! use axum::{Router, body::Body, http::Request};
@@ -64,7 +44,7 @@
 //!
 //! [`Receiver::from_env`] takes the secrets from the environment instead.
 //!
-//! # Three ways to use it
+//! ## Three ways to use it
 //!
 //! | | verification, replay protection | deduplication, timeout, own task, waited for by `shutdown` | responses |
 //! |---|---|---|---|
@@ -89,35 +69,6 @@
 //!     Router::new().route("/zego/record", post(on_record)).with_state(receiver)
 //! }
 //! ```
-//!
-//! # Responses
-//!
-//! The body of a success is `1`, that of a rejection its code and nothing else. The whole table is that of
-//! [`Verdict`]; in short: `401` without a right and fresh signature, `400` for what cannot be read, `422`
-//! for what is signed and no recording, `409` for a retry of what is still running, `500` and `503` for
-//! what ZEGOCLOUD should send again.
-//!
-//! # Shutdown
-//!
-//! Call [`Receiver::shutdown`] when the server is to stop, and wait for it, for example in the
-//! future of `with_graceful_shutdown`: further callbacks are
-//! answered with `503`, and handlers that are running may finish.
-//!
-//! # What is checked and what is not
-//!
-//! `zego-record-core` documents the verification, `zego-record-receiver` the guarantees. The body is
-//! read under the receiver's limit and deadline, and axum's `DefaultBodyLimit` has no part in it.
-//!
-//! `axum::serve` waits for the headers of a request without a limit of time. In front of a public port
-//! belongs a proxy that has one, or a server loop of your own with hyper's `header_read_timeout`, as in
-//! `examples/tower.rs`.
-//!
-//! # Features
-//!
-//! | feature | default | what it adds |
-//! |---|---|---|
-//! | `tracing` | yes | spans and events: every success, duplicate, failure and rejection |
-//! | `metrics` | no | counters, a gauge and a histogram through the `metrics` facade |
 
 mod ack;
 mod extract;

@@ -1,21 +1,6 @@
-//! The delivery guarantees for ZEGOCLOUD's recording callbacks, the same for every web framework.
+#![doc = include_str!("../README.md")]
 //!
-//! A 2xx cannot be taken back: after it ZEGOCLOUD forgets the callback, while after any other response it
-//! tries again, five times within 62 seconds. So a [`Receiver`] responds with a 2xx if and only if the
-//! handler's effect is done. What it promises:
-//!
-//! * **At least once, and never twice at the same time.** The handler runs again only where its effect
-//!   could not be recorded: after a crash between the two, or in another process while the store cannot
-//!   be reached. Write the recording in a transaction with a unique column for its
-//!   [`DeliveryKey`](zego_record_core::DeliveryKey), the idempotency key of a callback, and its effect
-//!   happens exactly once.
-//! * **Deduplication** by the content of a callback, not by its stream: two files of one stream are two
-//!   deliveries.
-//! * **Replay protection**: a signature that comes with other content is rejected.
-//! * A client that disconnects, a panic, a timeout and a shutdown lose nothing.
-//!
-//! Most users get all of this through `zego-record-axum`, `-actix`, `-warp` or `-tower`. An adapter of
-//! your own drives the [`Pipeline`]:
+//! ## What is accepted and rejected
 //!
 //! ```
 //! use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier, sign};
@@ -52,28 +37,6 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! # What it does not do
-//!
-//! * Several processes share nothing unless they share a [`DeliveryStore`] and a [`ReplayGuard`]; in
-//!   memory, a restart forgets everything.
-//! * A handler that blocks its thread cannot be stopped at its timeout.
-//! * A forged body that arrives before the genuine one cannot be told from it. That takes a captured
-//!   signature, so use HTTPS.
-//!
-//! # Who uses what
-//!
-//! Operators configure and stop a receiver: [`Receiver`], [`ReceiverBuilder`], [`Counters`] and the hooks'
-//! types. Handlers see [`Delivery`] and return [`HandlerError`]. Adapters drive the [`Pipeline`] and see
-//! [`Outcome`] and [`Reply`]. Stores implement [`DeliveryStore`] and [`ReplayGuard`].
-//!
-//! # Features
-//!
-//! | feature | default | what it adds |
-//! |---|---|---|
-//! | `tracing` | yes | a span `zego_record_callback` for every verified callback, with `event_id`, `appid`, `stream`, `attempt` and `verdict`, as a child of the caller's span; an event for every success, duplicate, failure and rejection, with the target `zego_record`. What a peer can cause is rate-limited, and its texts are cut |
-//! | `metrics` | no | the figures of [`Counters`] through the `metrics` facade: `zego_record_answers_total` by `verdict`, further counters, the gauge `zego_record_handlers_in_flight` and the histogram `zego_record_handler_seconds` |
-//! | `axum`, `actix` | no | [`HandlerError`] as a response of the framework, for its adapter |
 
 mod background;
 mod builder;

@@ -1,28 +1,6 @@
-//! A tower layer for ZEGOCLOUD's recording callbacks.
+#![doc = include_str!("../README.md")]
 //!
-//! [`RecordLayer`] puts verification and the delivery guarantees of `zego-record-receiver` in front of
-//! any service that takes `http` requests; [`record`] makes a service out of a function. Both respond by
-//! themselves: `1` when the callback is handled, and one word when it is rejected.
-//!
-//! ```
-//! use zego_record_tower::{HandlerError, Receiver, RecordCallback, record};
-//! # #[derive(Clone)] struct Pool;
-//! # impl Pool { async fn insert(&self, _: &[u8; 32], _: &str) -> Result<(), std::io::Error> { Ok(()) } }
-//!
-//! async fn on_record(pool: Pool, recording: RecordCallback) -> Result<(), HandlerError> {
-//!     pool.insert(recording.delivery_key().as_bytes(), recording.replay_url()).await?;
-//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
-//! }
-//!
-//! fn service<B>(receiver: Receiver, pool: Pool) -> impl tower::Service<http::Request<B>> + Clone
-//! where
-//!     B: http_body::Body<Data: Send> + Send + 'static,
-//! {
-//!     record(receiver, move |recording: RecordCallback| on_record(pool.clone(), recording))
-//! }
-//! ```
-//!
-//! The layer, and what it accepts and rejects:
+//! ## The layer, and what it accepts and rejects
 //!
 //! ```
 //! use bytes::Bytes;
@@ -65,34 +43,6 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! An inner service that responds with an error of its own type, and not with a response, has that error
-//! passed on: an outer layer that turns it into a 2xx loses the recording.
-//!
-//! # Responses
-//!
-//! The body of a success is `1`, that of a rejection its code and nothing else. The whole table is that of
-//! [`Verdict`]; in short: `401` without a right and fresh signature, `400` for what cannot be read, `422`
-//! for what is signed and no recording, `409` for a retry of what is still running, `500` and `503` for
-//! what ZEGOCLOUD should send again.
-//!
-//! # Shutdown
-//!
-//! Call [`Receiver::shutdown`] when the server is to stop, and wait for it: further callbacks are
-//! answered with `503`, and handlers that are running may finish.
-//!
-//! # What is checked and what is not
-//!
-//! `zego-record-core` documents the verification, `zego-record-receiver` the guarantees. This crate
-//! reads bodies under the receiver's limit and deadline, whatever their framing, and looks neither at the
-//! path nor at any header: put it on the one route that ZEGOCLOUD calls.
-//!
-//! # Features
-//!
-//! | feature | default | what it adds |
-//! |---|---|---|
-//! | `tracing` | yes | spans and events: every success, duplicate, failure and rejection |
-//! | `metrics` | no | counters, a gauge and a histogram through the `metrics` facade |
 
 mod body;
 mod future;

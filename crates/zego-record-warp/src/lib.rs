@@ -1,26 +1,6 @@
-//! ZEGOCLOUD's recording callbacks in warp.
+#![doc = include_str!("../README.md")]
 //!
-//! [`record`] makes a filter out of a function, with delivery guarantees. A closure passes on what else
-//! the function needs:
-//!
-//! ```
-//! use warp::Filter;
-//! use zego_record_warp::{HandlerError, Receiver, RecordCallback, record};
-//! # #[derive(Clone)] struct Pool;
-//! # impl Pool { async fn insert(&self, _: &[u8; 32], _: &str) -> Result<(), std::io::Error> { Ok(()) } }
-//!
-//! async fn on_record(pool: Pool, recording: RecordCallback) -> Result<(), HandlerError> {
-//!     pool.insert(recording.delivery_key().as_bytes(), recording.replay_url()).await?;
-//!     Ok(()) // responds with `1`; an error responds with 500, and ZEGOCLOUD tries again
-//! }
-//!
-//! fn routes(receiver: Receiver, pool: Pool) -> warp::filters::BoxedFilter<(impl warp::Reply,)> {
-//!     let on_record = move |recording: RecordCallback| on_record(pool.clone(), recording);
-//!     warp::path!("zego" / "record").and(record(receiver, on_record)).boxed()
-//! }
-//! ```
-//!
-//! What it accepts and rejects:
+//! ## What is accepted and rejected
 //!
 //! ```
 //! use warp::Filter;
@@ -61,7 +41,7 @@
 //!
 //! [`Receiver::from_env`] takes the secrets from the environment instead.
 //!
-//! # Three ways to use it
+//! ## Three ways to use it
 //!
 //! | | verification, replay protection | deduplication, timeout, own task, waited for by `shutdown` | responses |
 //! |---|---|---|---|
@@ -85,7 +65,7 @@
 //! }
 //! ```
 //!
-//! # They respond, they never reject
+//! ## They respond, they never reject
 //!
 //! To warp a rejection is an invitation to the next route, and what no route wants warp answers in its own
 //! words. A rejected callback must not get there, so both filters respond to everything that gets to them.
@@ -104,34 +84,6 @@
 //! zego.or(health).with(warp::log("http")).boxed()
 //! # }
 //! ```
-//!
-//! # Responses
-//!
-//! The body of a success is `1`, that of a rejection its code and nothing else. The whole table is that of
-//! [`Verdict`]; in short: `401` without a right and fresh signature, `400` for what cannot be read, `422`
-//! for what is signed and no recording, `409` for a retry of what is still running, `500` and `503` for
-//! what ZEGOCLOUD should send again.
-//!
-//! # Shutdown
-//!
-//! Call [`Receiver::shutdown`] when the server is to stop, and wait for it, for example in the
-//! future of `graceful`: further callbacks are
-//! answered with `503`, and handlers that are running may finish.
-//!
-//! # What is checked and what is not
-//!
-//! `zego-record-core` documents the verification, `zego-record-receiver` the guarantees. The body is
-//! read under the receiver's limit and deadline; `warp::body::content_length_limit` in front would
-//! reject. A filter in front that takes the body, such as `warp::body::json`, leaves nothing to verify,
-//! and the callback is rejected. warp waits for the headers of a request without a limit of time: put a
-//! proxy in front of a public port.
-//!
-//! # Features
-//!
-//! | feature | default | what it adds |
-//! |---|---|---|
-//! | `tracing` | yes | spans and events: every success, duplicate, failure and rejection |
-//! | `metrics` | no | counters, a gauge and a histogram through the `metrics` facade |
 
 mod filters;
 mod inbox;
