@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use zego_record_core::Verdict;
 use zego_record_testkit::golden::cases;
@@ -18,6 +19,7 @@ use zego_record_testkit::{RequestBuilder, SignedRequest};
 use zego_record_tests::{SECRET, figures, now, send};
 
 const EXAMPLES: [&str; 4] = ["actix", "axum", "tower", "warp"];
+const PATH: &str = "/zego/record";
 const MEMBERS: [&str; 16] = [
     "event_id",
     "appid",
@@ -76,8 +78,7 @@ impl Example {
         }
     }
 
-    async fn send(&self, path: &str, mut request: http::Request<bytes::Bytes>) -> (u16, String) {
-        *request.uri_mut() = path.parse().unwrap();
+    async fn send(&self, request: http::Request<Bytes>) -> (u16, String) {
         let response = send(self.address, request).await;
         (
             response.status().as_u16(),
@@ -86,7 +87,7 @@ impl Example {
     }
 
     async fn post(&self, request: &SignedRequest) -> (u16, String) {
-        self.send("/zego/record", request.clone().into_http()).await
+        self.send(request.clone().into_http()).await
     }
 
     /// What it has written, after it has ended in good order.
@@ -148,30 +149,33 @@ fn run_to_end(name: &str, variables: &[(&str, &str)]) -> Output {
 #[tokio::test]
 async fn the_same_requests_get_the_same_answers_and_write_the_same_lines() {
     let examples = EXAMPLES.map(|name| (name, Example::start(name)));
-    let due = golden(&examples).await;
+    let expected = golden(&examples).await;
     let mut first: Option<Vec<String>> = None;
     for (name, example) in examples {
         assert_eq!(
-            example.send("/elsewhere", http::Request::default()).await.0,
+            example
+                .send(http::Request::get("/elsewhere").body(Bytes::new()).unwrap())
+                .await
+                .0,
             404,
             "{name}"
         );
         let (written, log) = example.stop("-TERM");
-        check(name, &written, &due);
+        check(name, &written, &expected);
         assert!(!log.contains(SECRET), "{name}");
         let first = first.get_or_insert_with(|| written.clone());
         assert_eq!(&written, first, "{name} and {}", EXAMPLES[0]);
     }
 }
 
-/// Sends each request of the golden table to all, and gives back what is due on stdout.
+/// Sends each request of the golden table to all, and returns what is expected on stdout.
 async fn golden(examples: &[(&str, Example)]) -> Vec<Map<String, Value>> {
     let mut lines = Vec::new();
     for case in cases() {
         for request in case.requests(SECRET, now(), 1) {
             let verdict = request.verdict();
             for (name, example) in examples {
-                let (status, body) = example.send("/zego/record", request.to_http()).await;
+                let (status, body) = example.send(request.to_http_at(PATH)).await;
                 assert_eq!(status, verdict.status(), "{name}: {}", case.name());
                 assert!(
                     body == verdict.body() || body.is_empty(),
@@ -187,23 +191,23 @@ async fn golden(examples: &[(&str, Example)]) -> Vec<Map<String, Value>> {
     lines
 }
 
-fn check(name: &str, written: &[String], due: &[Map<String, Value>]) {
+fn check(name: &str, written: &[String], expected: &[Map<String, Value>]) {
     assert_eq!(
         written.len(),
-        due.len(),
+        expected.len(),
         "{name}: one line for each run of the handler"
     );
-    for (line, due) in written.iter().zip(due) {
+    for (line, expected) in written.iter().zip(expected) {
         let line: Map<String, Value> = serde_json::from_str(line).unwrap();
         let members: BTreeSet<&str> = line.keys().map(String::as_str).collect();
         assert_eq!(members, BTreeSet::from(MEMBERS), "{name}");
         for member in ["begin_time", "end_time", "timestamp", "attempt"] {
             assert!(line[member].is_i64(), "{name}: {member}: {}", line[member]);
         }
-        for (member, value) in due {
-            // The text is there only for what no vendor's members have said.
-            let has_text = member == "extra_params" && !line["vendor"].is_null();
-            let expected = if has_text { &Value::Null } else { value };
+        for (member, value) in expected {
+            // `extra_params` is there only if no vendor was recognised.
+            let is_parsed = member == "extra_params" && !line["vendor"].is_null();
+            let expected = if is_parsed { &Value::Null } else { value };
             let Some(got) = line.get(member) else {
                 continue;
             };
@@ -221,7 +225,7 @@ fn check(name: &str, written: &[String], due: &[Map<String, Value>]) {
 async fn a_duplicate_writes_nothing_and_an_old_secret_still_works() {
     for name in EXAMPLES {
         let example = Example::start(name);
-        let request = RequestBuilder::new("another", now()).build();
+        let request = RequestBuilder::new("another", now()).path(PATH).build();
         for _ in 0..3 {
             assert_eq!(
                 example.post(&request).await,
@@ -240,7 +244,7 @@ fn ten_thousand_callbacks_under_bad_conditions_are_each_handled_once() {
     let sender = built("zego-record");
     for name in EXAMPLES {
         let example = Example::start(name);
-        let url = format!("http://{}/zego/record", example.address);
+        let url = format!("http://{}{PATH}", example.address);
         let sent = Command::new(&sender)
             .args(["send", &url, "--count", "10000", "--concurrency", "32"])
             .args(["--seed", "7", "--speed", "20"])
@@ -268,9 +272,9 @@ fn ten_thousand_callbacks_under_bad_conditions_are_each_handled_once() {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_said_and_is_status_2() {
+fn a_configuration_error_is_printed_and_is_status_2() {
     for name in EXAMPLES {
-        for (variables, said) in [
+        for (variables, message) in [
             (vec![], "ZEGO_CALLBACK_SECRET is not set"),
             (
                 vec![("ZEGO_CALLBACK_SECRET", "")],
@@ -282,14 +286,14 @@ fn a_mistake_in_the_configuration_is_said_and_is_status_2() {
             ),
             (
                 vec![("ZEGO_CALLBACK_SECRET", SECRET), ("ZEGO_LISTEN", "3000")],
-                "ZEGO_LISTEN is no address",
+                "cannot listen on 3000 (ZEGO_LISTEN)",
             ),
         ] {
             let output = run_to_end(name, &variables);
             let stderr = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(2), "{name}: {stderr}");
             assert!(
-                stderr.contains(said) && !stderr.contains("panicked"),
+                stderr.contains(message) && !stderr.contains("panicked"),
                 "{name}: {stderr}"
             );
             assert!(!stderr.contains("hunter"), "{name}: {stderr}");
