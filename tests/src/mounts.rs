@@ -21,58 +21,18 @@ use zego_record_receiver::{HandlerError, Receiver};
 
 use crate::script::Script;
 
-/// All mounts.
+/// All mounts. One that is added here also belongs into [`every_mount!`](crate::every_mount).
 pub const MOUNTS: &[Mount] = &[
-    Mount {
-        name: "tower layer",
-        extent: Extent::Receiver,
-        serve: tower_layer,
-    },
-    Mount {
-        name: "tower service",
-        extent: Extent::Receiver,
-        serve: tower_service,
-    },
-    Mount {
-        name: "axum route",
-        extent: Extent::Receiver,
-        serve: axum_route,
-    },
-    Mount {
-        name: "axum layer",
-        extent: Extent::Receiver,
-        serve: axum_layer,
-    },
-    Mount {
-        name: "axum extractor",
-        extent: Extent::Extractor,
-        serve: axum_extractor,
-    },
-    Mount {
-        name: "actix route",
-        extent: Extent::Receiver,
-        serve: actix_route,
-    },
-    Mount {
-        name: "actix middleware",
-        extent: Extent::Receiver,
-        serve: actix_middleware,
-    },
-    Mount {
-        name: "actix extractor",
-        extent: Extent::Extractor,
-        serve: actix_extractor,
-    },
-    Mount {
-        name: "warp filter",
-        extent: Extent::Receiver,
-        serve: warp_filter,
-    },
-    Mount {
-        name: "warp verified",
-        extent: Extent::Extractor,
-        serve: warp_verified,
-    },
+    Mount::new("tower_layer", Extent::Receiver, tower_layer),
+    Mount::new("tower_service", Extent::Receiver, tower_service),
+    Mount::new("axum_route", Extent::Receiver, axum_route),
+    Mount::new("axum_layer", Extent::Receiver, axum_layer),
+    Mount::new("axum_extractor", Extent::Extractor, axum_extractor),
+    Mount::new("actix_route", Extent::Receiver, actix_route),
+    Mount::new("actix_middleware", Extent::Receiver, actix_middleware),
+    Mount::new("actix_extractor", Extent::Extractor, actix_extractor),
+    Mount::new("warp_filter", Extent::Receiver, warp_filter),
+    Mount::new("warp_verified", Extent::Extractor, warp_verified),
 ];
 
 /// An adapter in one of the ways to use it.
@@ -82,7 +42,7 @@ pub struct Mount {
     pub name: &'static str,
     /// How far it goes.
     pub extent: Extent,
-    serve: fn(TcpListener, Receiver, Script, oneshot::Receiver<()>),
+    serve: Serve,
 }
 
 /// How far a mount goes with a callback.
@@ -107,7 +67,23 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The mount with this name.
+pub fn mount(name: &str) -> &'static Mount {
+    let found = MOUNTS.iter().find(|mount| mount.name == name);
+    found.unwrap_or_else(|| panic!("no mount has the name {name}"))
+}
+
+type Serve = fn(TcpListener, Receiver, Script, oneshot::Receiver<()>);
+
 impl Mount {
+    const fn new(name: &'static str, extent: Extent, serve: Serve) -> Self {
+        Self {
+            name,
+            extent,
+            serve,
+        }
+    }
+
     /// Serves on a loopback port, on a thread of its own, until the result is dropped.
     pub fn start(&self, receiver: Receiver) -> Running {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -346,7 +322,7 @@ fn warp_verified(
 fn inner_status(result: Result<(), HandlerError>) -> StatusCode {
     match result {
         Ok(()) => StatusCode::NO_CONTENT,
-        // An inner service has no other way to say that it will never want this one.
+        // Without `HandlerError` in its response, an inner service discards by a success.
         Err(error) if error.is_discard() => StatusCode::OK,
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -38,10 +38,10 @@ impl Script {
             .push(serde_json::to_value(&callback)?);
         self.0.begun.add_permits(1);
         match callback.stream_alias().split('-').next() {
-            Some("fails") => Err(HandlerError::retry("as told")),
-            Some("panics") => panic!("as told"),
+            Some("fails") => Err(HandlerError::retry("as the name asks")),
+            Some("panics") => panic!("as the name asks"),
             Some("hangs") => std::future::pending().await,
-            Some("discards") => Err(HandlerError::discard("as told")),
+            Some("discards") => Err(HandlerError::discard("as the name asks")),
             Some("waits") => {
                 self.0.go_on.acquire().await?.forget();
                 Ok(())
@@ -60,7 +60,7 @@ impl Script {
         self.0.go_on.add_permits(1);
     }
 
-    /// The callbacks of all runs since this was asked the last time.
+    /// The callbacks of all runs since the last call.
     pub fn take_runs(&self) -> Vec<Value> {
         std::mem::take(&mut *self.0.runs.lock().unwrap())
     }

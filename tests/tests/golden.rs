@@ -1,4 +1,4 @@
-//! The golden table on every mount, over a real socket, and the matrix that documents it.
+//! The golden table on every mount, over a real socket, and the page that documents it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,45 +7,22 @@ use std::{env, fs};
 
 use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use zego_record_testkit::golden::{self, Conformance, Mode, Reply};
-use zego_record_tests::{Extent, MOUNTS, Mount, SECRET, figures, now, receiver, send};
+use tokio::runtime::Builder;
+use zego_record_core::Verdict;
+use zego_record_testkit::golden::{self, CaseRequest, Conformance, Mode, Reply};
+use zego_record_tests::{Extent, Mount, SECRET, every_mount, figures, now, receiver, send};
 
 const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MATRIX.md");
 
-#[tokio::test]
-async fn every_mount_answers_every_case_as_the_table_says() {
-    let mut reports = Vec::new();
-    for mount in MOUNTS {
-        match check(mount).await {
-            Ok(report) => figures(
-                "golden table",
-                format_args!(
-                    "{mount:?}: {} cases, {} requests",
-                    report.cases, report.requests
-                ),
-            ),
-            Err(differences) => reports.push(format!("{mount:?}:\n{differences}")),
-        }
-    }
-    assert!(reports.is_empty(), "{}", reports.join("\n"));
+every_mount!(run: conforms_to_the_golden_table);
 
-    let matrix = matrix();
-    if env::var_os("UPDATE_MATRIX").is_some() {
-        fs::write(MATRIX, &matrix).unwrap();
-    }
-    let written = fs::read_to_string(MATRIX).unwrap_or_default();
-    assert!(
-        written == matrix,
-        "tests/MATRIX.md is not of this table: run this test with UPDATE_MATRIX=1"
-    );
+fn run<F: Future<Output = ()>>(mount: &'static Mount, test: impl FnOnce(&'static Mount) -> F) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test(mount));
 }
 
-async fn check(mount: &Mount) -> Result<golden::Report, golden::Differences> {
+async fn conforms_to_the_golden_table(mount: &'static Mount) {
     let running = mount.start(receiver().build().unwrap());
-    let mode = match mount.extent {
-        Extent::Receiver => Mode::Receiver,
-        Extent::Extractor => Mode::Extractor,
-    };
     let send = async |request: http::Request<_>| {
         let has_body = request.method() != Method::HEAD;
         let response = send(running.address, request).await;
@@ -53,34 +30,65 @@ async fn check(mount: &Mount) -> Result<golden::Report, golden::Differences> {
         assert!(!has_body || response.headers().get(CONTENT_LENGTH) == Some(&length));
         Reply::from(response).with_handled(running.script.take_runs())
     };
-    Conformance::new(SECRET, now).mode(mode).check(send).await
+    let mode = match mount.extent {
+        Extent::Receiver => Mode::Receiver,
+        Extent::Extractor => Mode::Extractor,
+    };
+    let checked = Conformance::new(SECRET, now).mode(mode).check(send).await;
+    let report = checked.unwrap();
+    figures(
+        "golden table",
+        format_args!(
+            "{mount:?}: {} cases, {} requests",
+            report.cases, report.requests
+        ),
+    );
 }
 
-/// What holds once no mount differs.
-fn matrix() -> String {
-    let mut matrix = String::from(
-        "# Every case on every adapter\n\n\
-         Written by the test `golden`, which sends each case of the golden table over a real socket to each\n\
-         adapter, and kept by it: run it with `UPDATE_MATRIX=1` after a change. An adapter's answer is the same\n\
-         to the byte in all columns; an extractor alone does not deduplicate, and handles a `duplicate` again.\n\n",
-    );
-    let names: Vec<_> = MOUNTS.iter().map(|mount| mount.name).collect();
-    writeln!(matrix, "| case | answers | {} |", names.join(" | ")).unwrap();
-    writeln!(matrix, "|---|---|{}", ":-:|".repeat(names.len())).unwrap();
-    for case in golden::cases() {
-        let requests = case.requests(SECRET, now(), 0);
-        let answers: Vec<_> = requests
-            .iter()
-            .map(|request| request.verdict().code())
-            .collect();
-        writeln!(
-            matrix,
-            "| {} | {} |{}",
-            case.name(),
-            answers.join(", "),
-            " ✓ |".repeat(names.len())
-        )
-        .unwrap();
+#[test]
+fn the_page_about_the_cases_is_up_to_date() {
+    let page = page();
+    if env::var_os("UPDATE_MATRIX").is_some() {
+        fs::write(MATRIX, &page).unwrap();
     }
-    matrix
+    let written = fs::read_to_string(MATRIX).unwrap_or_default();
+    assert!(
+        written == page,
+        "tests/MATRIX.md differs from the golden table: run this test with UPDATE_MATRIX=1"
+    );
+}
+
+/// Each case, the rule that it shows, and where an extractor alone differs.
+fn page() -> String {
+    let mut page = String::from(
+        "# The cases of the golden table\n\n\
+         What a receiver must answer, and why. The test `golden` sends each case over a real socket to each\n\
+         adapter, in each of the ways to use it, and compares status, headers, body, the runs of the handler\n\
+         and what it was run with. An extractor alone does not deduplicate, so it handles a duplicate again,\n\
+         and leaves other methods than `POST` to the framework's router: the last column shows where it differs.\n\n\
+         The same test writes this page: run it with `UPDATE_MATRIX=1` after a change.\n\n\
+         | case | rule | answers | extractor alone |\n|---|---|---|---|\n",
+    );
+    for case in golden::cases() {
+        let verdicts: Vec<_> = case
+            .requests(SECRET, now(), 0)
+            .iter()
+            .map(CaseRequest::verdict)
+            .collect();
+        let receiver = join(verdicts.iter().map(|verdict| verdict.code()));
+        let extractor = join(verdicts.iter().map(|verdict| match verdict {
+            Verdict::Duplicate => "handled",
+            Verdict::MethodNotAllowed => "405 of the router",
+            verdict => verdict.code(),
+        }));
+        let extractor = Some(extractor).filter(|answers| *answers != receiver);
+        let (name, rule) = (case.name(), case.rule().replace('|', "\\|"));
+        let extractor = extractor.unwrap_or_default();
+        writeln!(page, "| {name} | {rule} | {receiver} | {extractor} |").unwrap();
+    }
+    page
+}
+
+fn join<'a>(answers: impl Iterator<Item = &'a str>) -> String {
+    answers.collect::<Vec<_>>().join(", ")
 }

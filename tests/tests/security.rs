@@ -47,8 +47,16 @@ fn add_tests(folder: &Path, names: &mut BTreeSet<String>) {
 
 fn add_tests_of(source: &str, names: &mut BTreeSet<String>) {
     let mut is_test = false;
+    // Functions that a macro makes tests of are named in its call, one a line.
+    let mut is_list = false;
     for line in source.lines().map(str::trim) {
-        if line.starts_with("#[") && (line.contains("test]") || line.contains("test(")) {
+        if line.starts_with("every_mount!(") || line.starts_with("every_receiver!(") {
+            is_list = true;
+        } else if line == ");" {
+            is_list = false;
+        } else if is_list {
+            names.extend(line.strip_suffix(',').map(str::to_owned));
+        } else if line.starts_with("#[") && (line.contains("test]") || line.contains("test(")) {
             is_test = true;
         } else if let Some((_, function)) = line.split_once("fn ")
             && std::mem::take(&mut is_test)

@@ -6,44 +6,39 @@ use tokio::runtime::Builder;
 use zego_record_core::{CallbackSecret, Verdict, sign};
 use zego_record_receiver::MemoryGuard;
 use zego_record_testkit::Signing;
-use zego_record_tests::{Connection, MOUNTS, SECRET, figures, now, receiver, request};
+use zego_record_tests::{Connection, Mount, SECRET, every_mount, figures, now, receiver, request};
 
 use crate::own_process::resident_memory;
-use crate::{Open, alone, bytes_of, number};
+use crate::{Open, alone, bytes_of, number, on_mount};
 
 /// What allocator and connections may keep.
 const NOISE: usize = 2 << 20;
 
-#[test]
-fn a_flood_of_unsigned_and_forged_requests_leaves_no_trace_in_memory() {
-    alone(async {
-        let flood = number("FAULTS_FLOOD", 600);
-        for mount in MOUNTS {
-            let open = Open::start(mount);
-            let mut connection = Connection::open(open.running.address).await;
-            send_flood(&mut connection, 200).await;
-            let before = resident_memory();
-            send_flood(&mut connection, flood).await;
-            let grown = resident_memory().saturating_sub(before);
-            assert!(grown < NOISE, "{mount:?} has grown by {grown} bytes");
-            assert!(open.store.is_empty() && open.guard.is_empty(), "{mount:?}");
-            assert!(open.running.script.take_runs().is_empty(), "{mount:?}");
-            for verdict in [Verdict::Unsigned, Verdict::BadSignature] {
-                assert_eq!(
-                    open.answered(verdict),
-                    (100 + flood / 2) as u64,
-                    "{mount:?}"
-                );
-            }
-            figures(
-                "flood",
-                format_args!(
-                    "{mount:?}: {} unsigned or forged, grown by {grown} bytes",
-                    200 + flood
-                ),
-            );
-        }
-    });
+every_mount!(on_mount:
+    a_flood_of_unsigned_and_forged_requests_leaves_no_trace_in_memory,
+);
+
+async fn a_flood_of_unsigned_and_forged_requests_leaves_no_trace_in_memory(mount: &'static Mount) {
+    let flood = number("FAULTS_FLOOD", 600);
+    let open = Open::start(mount);
+    let mut connection = Connection::open(open.running.address).await;
+    send_flood(&mut connection, 200).await;
+    let before = resident_memory();
+    send_flood(&mut connection, flood).await;
+    let grown = resident_memory().saturating_sub(before);
+    assert!(grown < NOISE, "{mount:?} has grown by {grown} bytes");
+    assert!(open.store.is_empty() && open.guard.is_empty());
+    assert!(open.running.script.take_runs().is_empty());
+    for verdict in [Verdict::Unsigned, Verdict::BadSignature] {
+        assert_eq!(open.answered(verdict), (100 + flood / 2) as u64);
+    }
+    figures(
+        "flood",
+        format_args!(
+            "{mount:?}: {} unsigned or forged, grown by {grown} bytes",
+            200 + flood
+        ),
+    );
 }
 
 /// Half of them unsigned, half forged, each with a content of its own, ten at a time: actix closes a

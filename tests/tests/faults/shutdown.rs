@@ -9,74 +9,65 @@ use std::time::Duration;
 use zego_record_core::{Verdict, Verified};
 use zego_record_receiver::{Delivery, Outcome};
 use zego_record_testkit::SignedRequest;
-use zego_record_tests::{receiver, request, send};
+use zego_record_tests::{Mount, every_receiver, receiver, request, send};
 
-use crate::{Open, alone, until, whole_roads};
+use crate::{Open, on_mount, until};
 
 const IN_FLIGHT: usize = 100;
 
-#[test]
-fn a_hundred_in_flight_are_all_settled_before_the_end() {
-    alone(async {
-        for mount in whole_roads() {
-            let open = Open::start(mount);
-            let (requests, answers) = hold(&open, IN_FLIGHT).await;
-            let shutdown = tokio::spawn({
-                let receiver = open.running.receiver.clone();
-                async move { receiver.shutdown().await }
-            });
-            while open.post(&request("late").build()).await != 503 {
-                tokio::task::yield_now().await;
-            }
-            assert!(!shutdown.is_finished(), "{mount:?} waits for what runs");
-            for _ in 0..IN_FLIGHT {
-                open.running.script.go_on();
-            }
-            shutdown.await.unwrap();
-            let settled = settled_as(&open, &requests).await;
-            assert_eq!(
-                settled,
-                [Verdict::Duplicate; IN_FLIGHT],
-                "{mount:?}: all are done"
-            );
-            for answer in answers {
-                assert_eq!(answer.await.unwrap(), 200, "{mount:?}");
-            }
-        }
+every_receiver!(on_mount:
+    a_hundred_in_flight_are_all_settled_before_the_end,
+    what_does_not_end_in_time_is_free_for_another_process,
+);
+
+async fn a_hundred_in_flight_are_all_settled_before_the_end(mount: &'static Mount) {
+    let open = Open::start(mount);
+    let (requests, answers) = hold(&open, IN_FLIGHT).await;
+    let shutdown = tokio::spawn({
+        let receiver = open.running.receiver.clone();
+        async move { receiver.shutdown().await }
     });
+    while open.post(&request("late").build()).await != 503 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!shutdown.is_finished(), "{mount:?} waits for what runs");
+    for _ in 0..IN_FLIGHT {
+        open.running.script.go_on();
+    }
+    shutdown.await.unwrap();
+    let settled = settled_as(&open, &requests).await;
+    assert_eq!(settled, [Verdict::Duplicate; IN_FLIGHT], "all are done");
+    for answer in answers {
+        assert_eq!(answer.await.unwrap(), 200);
+    }
 }
 
-#[test]
-fn what_does_not_end_in_time_is_free_for_another_process() {
-    alone(async {
-        for mount in whole_roads() {
-            let timeout = Duration::from_secs(2);
-            let open = Open::with(mount, |builder| builder.handler_timeout(timeout));
-            let (requests, answers) = hold(&open, IN_FLIGHT).await;
-            for _ in 0..IN_FLIGHT / 2 {
-                open.running.script.go_on();
-            }
-            until("half of them are done", || {
-                open.answered(Verdict::Handled) == IN_FLIGHT as u64 / 2
-            })
-            .await;
-            open.running.receiver.shutdown().await;
-            let settled = settled_as(&open, &requests).await;
-            let count = |verdict| settled.iter().filter(|other| **other == verdict).count();
-            assert_eq!(
-                (count(Verdict::Duplicate), count(Verdict::Handled)),
-                (IN_FLIGHT / 2, IN_FLIGHT / 2),
-                "{mount:?}: half are done, and half are run by another process at once"
-            );
-            let mut statuses = Vec::new();
-            for answer in answers {
-                statuses.push(answer.await.unwrap());
-            }
-            statuses.sort_unstable();
-            assert_eq!(statuses[..IN_FLIGHT / 2], [200; IN_FLIGHT / 2], "{mount:?}");
-            assert_eq!(statuses[IN_FLIGHT / 2..], [503; IN_FLIGHT / 2], "{mount:?}");
-        }
-    });
+async fn what_does_not_end_in_time_is_free_for_another_process(mount: &'static Mount) {
+    let timeout = Duration::from_secs(2);
+    let open = Open::with(mount, |builder| builder.handler_timeout(timeout));
+    let (requests, answers) = hold(&open, IN_FLIGHT).await;
+    for _ in 0..IN_FLIGHT / 2 {
+        open.running.script.go_on();
+    }
+    until("half of them are done", || {
+        open.answered(Verdict::Handled) == IN_FLIGHT as u64 / 2
+    })
+    .await;
+    open.running.receiver.shutdown().await;
+    let settled = settled_as(&open, &requests).await;
+    let count = |verdict| settled.iter().filter(|other| **other == verdict).count();
+    assert_eq!(
+        (count(Verdict::Duplicate), count(Verdict::Handled)),
+        (IN_FLIGHT / 2, IN_FLIGHT / 2),
+        "half are done, and half are run by another process at once"
+    );
+    let mut statuses = Vec::new();
+    for answer in answers {
+        statuses.push(answer.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses[..IN_FLIGHT / 2], [200; IN_FLIGHT / 2]);
+    assert_eq!(statuses[IN_FLIGHT / 2..], [503; IN_FLIGHT / 2]);
 }
 
 type Answers = Vec<tokio::task::JoinHandle<u16>>;

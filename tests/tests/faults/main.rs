@@ -5,15 +5,10 @@
 //! million take less than a minute even unoptimised).
 
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::print_stdout)] // So that a failure names its mount.
 
-#[path = "faults/disconnects.rs"]
 mod disconnects;
-#[path = "faults/floods.rs"]
 mod floods;
-#[path = "faults/own_process.rs"]
 mod own_process;
-#[path = "faults/shutdown.rs"]
 mod shutdown;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +18,7 @@ use tokio::runtime::Builder;
 use zego_record_core::Verdict;
 use zego_record_receiver::{MemoryGuard, MemoryStore, ReceiverBuilder};
 use zego_record_testkit::SignedRequest;
-use zego_record_tests::{Extent, MOUNTS, Mount, Running, receiver, send};
+use zego_record_tests::{Mount, Running, receiver, send};
 
 /// A mount whose memories can be looked into.
 struct Open {
@@ -41,7 +36,6 @@ impl Open {
         mount: &'static Mount,
         configure: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder,
     ) -> Self {
-        println!("{mount:?}");
         let (store, guard) = (Arc::new(MemoryStore::new()), Arc::new(MemoryGuard::new()));
         let builder = receiver()
             .body_deadline(Duration::from_millis(300))
@@ -80,10 +74,9 @@ fn alone(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
-fn whole_roads() -> impl Iterator<Item = &'static Mount> {
-    MOUNTS
-        .iter()
-        .filter(|mount| mount.extent == Extent::Receiver)
+/// Runs a test on a mount while no other test runs.
+fn on_mount<F: Future<Output = ()>>(mount: &'static Mount, test: impl FnOnce(&'static Mount) -> F) {
+    alone(async { test(mount).await });
 }
 
 /// Waits for something that must come about.

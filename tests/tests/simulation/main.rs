@@ -8,19 +8,12 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-#[path = "simulation/faults.rs"]
 mod faults;
-#[path = "simulation/line.rs"]
 mod line;
-#[path = "simulation/process.rs"]
 mod process;
-#[path = "simulation/totals.rs"]
 mod totals;
-#[path = "simulation/truth.rs"]
 mod truth;
-#[path = "simulation/world.rs"]
 mod world;
-#[path = "simulation/zegocloud.rs"]
 mod zegocloud;
 
 use std::sync::Mutex;
