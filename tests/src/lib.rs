@@ -18,7 +18,7 @@ mod readme;
 mod script;
 
 pub use client::{Connection, send};
-pub use mounts::{Extent, MOUNTS, Mount, Running, mount};
+pub use mounts::{Extent, MOUNTS, Mount, Running, mount, run_on};
 pub use script::Script;
 pub use zego_record_testkit::fixtures::{SECRET, now, receiver, request};
 

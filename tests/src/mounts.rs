@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use axum::extract::{Request as AxumRequest, State};
+use actix_web::web;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -71,6 +71,17 @@ pub struct Running {
 pub fn mount(name: &str) -> &'static Mount {
     let found = MOUNTS.iter().find(|mount| mount.name == name);
     found.unwrap_or_else(|| panic!("no mount has the name {name}"))
+}
+
+/// Runs a test on a mount, in a runtime of its own.
+pub fn run_on<F: Future<Output = ()>>(
+    mount: &'static Mount,
+    test: impl FnOnce(&'static Mount) -> F,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(test(mount));
 }
 
 type Serve = fn(TcpListener, Receiver, Script, oneshot::Receiver<()>);
@@ -180,24 +191,12 @@ fn axum_layer(
     script: Script,
     stop: oneshot::Receiver<()>,
 ) {
-    async fn inner(State(script): State<Script>, request: AxumRequest) -> StatusCode {
-        inner_status(
-            script
-                .run(
-                    request
-                        .extensions()
-                        .get::<RecordCallback>()
-                        .unwrap()
-                        .clone(),
-                )
-                .await,
-        )
-    }
-    let router = axum::Router::new()
-        .route("/", axum::routing::any(inner))
-        .layer(zego_record_axum::RecordLayer::new(receiver))
-        .with_state(script);
-    axum(listener, router, stop);
+    let layer = zego_record_axum::RecordLayer::new(receiver.clone());
+    axum(
+        listener,
+        axum_handler(script).layer(layer).with_state(receiver),
+        stop,
+    );
 }
 
 fn axum_extractor(
@@ -206,20 +205,14 @@ fn axum_extractor(
     script: Script,
     stop: oneshot::Receiver<()>,
 ) {
-    let handler = move |zego_record_axum::Record(callback): zego_record_axum::Record| async move {
-        script
-            .run(callback)
-            .await
-            .map(|()| zego_record_axum::Ack)
-            .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
-    };
-    axum(
-        listener,
-        axum::Router::new()
-            .route("/", axum::routing::any(handler))
-            .with_state(receiver),
-        stop,
-    );
+    axum(listener, axum_handler(script).with_state(receiver), stop);
+}
+
+/// A route for any method, so that the extractor sees them all.
+fn axum_handler(script: Script) -> axum::Router<Receiver> {
+    use zego_record_axum::{Ack, Record};
+    let handler = async move |Record(callback): Record| script.run(callback).await.map(|()| Ack);
+    axum::Router::new().route("/", axum::routing::any(handler))
 }
 
 fn actix_route(
@@ -228,7 +221,7 @@ fn actix_route(
     script: Script,
     stop: oneshot::Receiver<()>,
 ) {
-    let configure = move |config: &mut actix_web::web::ServiceConfig| {
+    let configure = move |config: &mut web::ServiceConfig| {
         let script = script.clone();
         let run = move |callback: RecordCallback| script.clone().run(callback);
         config.route("/", zego_record_actix::record(receiver.clone(), run));
@@ -242,19 +235,10 @@ fn actix_middleware(
     script: Script,
     stop: oneshot::Receiver<()>,
 ) {
-    use actix_web::{HttpResponse, http::StatusCode, web};
     let configure = move |config: &mut web::ServiceConfig| {
-        let script = script.clone();
-        let inner = move |callback: web::ReqData<RecordCallback>| {
-            let script = script.clone();
-            async move {
-                let status = inner_status(script.run(callback.into_inner()).await);
-                HttpResponse::build(StatusCode::from_u16(status.as_u16()).unwrap())
-                    .body("from inside")
-            }
-        };
         let middleware = zego_record_actix::RecordMiddleware::new(receiver.clone());
-        config.service(web::resource("/").wrap(middleware).route(web::to(inner)));
+        let route = actix_handler(script.clone());
+        config.service(web::resource("/").wrap(middleware).route(route));
     };
     actix(listener, configure, stop);
 }
@@ -265,22 +249,21 @@ fn actix_extractor(
     script: Script,
     stop: oneshot::Receiver<()>,
 ) {
-    use actix_web::{error::ErrorInternalServerError, web};
     let configure = move |config: &mut web::ServiceConfig| {
-        let script = script.clone();
-        let handler = move |zego_record_actix::Record(callback): zego_record_actix::Record| {
-            let script = script.clone();
-            async move {
-                let run = script.run(callback).await;
-                run.map(|()| zego_record_actix::Ack)
-                    .map_err(|error| ErrorInternalServerError(error.to_string()))
-            }
-        };
         config
             .app_data(receiver.clone())
-            .route("/", web::to(handler));
+            .route("/", actix_handler(script.clone()));
     };
     actix(listener, configure, stop);
+}
+
+/// A route for any method, so that the extractor sees them all.
+fn actix_handler(script: Script) -> actix_web::Route {
+    use zego_record_actix::{Ack, Record};
+    web::to(move |Record(callback): Record| {
+        let script = script.clone();
+        async move { script.run(callback).await.map(|()| Ack) }
+    })
 }
 
 fn warp_filter(
@@ -377,7 +360,7 @@ fn axum(listener: TcpListener, router: axum::Router, stop: oneshot::Receiver<()>
 
 fn actix<F>(listener: TcpListener, configure: F, stop: oneshot::Receiver<()>)
 where
-    F: Fn(&mut actix_web::web::ServiceConfig) + Clone + Send + 'static,
+    F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {
     actix_web::rt::System::new().block_on(async {
         let server =

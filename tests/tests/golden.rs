@@ -7,19 +7,13 @@ use std::{env, fs};
 
 use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use tokio::runtime::Builder;
 use zego_record_core::Verdict;
 use zego_record_testkit::golden::{self, CaseRequest, Conformance, Mode, Reply};
-use zego_record_tests::{Extent, Mount, SECRET, every_mount, figures, now, receiver, send};
+use zego_record_tests::{Extent, Mount, SECRET, every_mount, figures, now, receiver, run_on, send};
 
 const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MATRIX.md");
 
-every_mount!(run: conforms_to_the_golden_table);
-
-fn run<F: Future<Output = ()>>(mount: &'static Mount, test: impl FnOnce(&'static Mount) -> F) {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(test(mount));
-}
+every_mount!(run_on: conforms_to_the_golden_table);
 
 async fn conforms_to_the_golden_table(mount: &'static Mount) {
     let running = mount.start(receiver().build().unwrap());

@@ -2,9 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequestParts, State};
@@ -18,20 +17,11 @@ use zego_record_axum::{
     Ack, Delivery, HandlerError, Receiver, Record, RecordCallback, RecordLayer, RecordRejection,
     record,
 };
-use zego_record_core::{CallbackSecret, Verdict, Verifier};
-use zego_record_testkit::{RequestBuilder, SignedRequest};
-
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+use zego_record_core::Verdict;
+use zego_record_testkit::{SignedRequest, fixtures};
 
 fn receiver() -> Receiver {
-    let secret = CallbackSecret::new(SECRET).unwrap();
-    Receiver::builder(Verifier::builder().secret(secret).build().unwrap())
-        .build()
-        .unwrap()
-}
-
-fn builder() -> RequestBuilder {
-    RequestBuilder::new(SECRET, SystemTime::now().into())
+    fixtures::receiver().build().unwrap()
 }
 
 async fn send(app: &Router, request: &SignedRequest) -> (u16, String) {
@@ -70,14 +60,11 @@ async fn the_route_takes_a_function_of_a_callback_or_of_a_delivery() {
         .route("/plain", record(receiver(), plain))
         .route("/delivery", record(receiver(), with_delivery));
     let at = |path: &str| {
-        let request = builder()
-            .field("stream_alias", "a")
+        fixtures::request("a")
+            .path(path)
             .build()
             .into_http()
-            .map(Body::from);
-        let (mut parts, body) = request.into_parts();
-        parts.uri = path.parse().unwrap();
-        Request::from_parts(parts, body)
+            .map(Body::from)
     };
     assert_eq!(
         answer(app.clone().oneshot(at("/plain")).await.unwrap()).await,
@@ -143,7 +130,7 @@ async fn the_extractor_takes_the_receiver_out_of_the_state_and_rejects_by_itself
         receiver: receiver(),
         runs: Arc::default(),
     });
-    let request = builder().field("stream_alias", "a").build();
+    let request = fixtures::request("a").build();
     assert_eq!(send(&app, &request).await, ok("1"));
     assert_eq!(
         send(&app, &request).await,
@@ -156,11 +143,15 @@ async fn the_extractor_takes_the_receiver_out_of_the_state_and_rejects_by_itself
         (422, "signature_reused".to_owned())
     );
     assert_eq!(
-        send(&app, &builder().age(400).build()).await,
+        send(&app, &fixtures::request("a").age(400).build()).await,
         (401, "stale".to_owned())
     );
     assert_eq!(
-        send(&app, &builder().field("event", "compose").build()).await,
+        send(
+            &app,
+            &fixtures::request("a").field("event", "compose").build()
+        )
+        .await,
         ok("1")
     );
 }
@@ -177,7 +168,7 @@ async fn a_handler_can_look_at_the_rejection() {
         }),
     );
     let app = app.with_state(receiver());
-    let (_, body) = send(&app, &builder().age(400).build()).await;
+    let (_, body) = send(&app, &fixtures::request("a").age(400).build()).await;
     assert_eq!(body, "401 Unauthorized no recording for the handler: stale");
 }
 
@@ -202,7 +193,7 @@ async fn beneath_the_layer_the_extractor_reads_nothing_twice() {
         )
         .layer(RecordLayer::new(receiver.clone()))
         .with_state(app);
-    let request = builder().build();
+    let request = fixtures::request("a").build();
     assert_eq!(send(&app, &request).await, ok("1"));
     assert_eq!(send(&app, &request).await, ok("1"));
     assert_eq!(runs.load(Ordering::SeqCst), 1);
@@ -240,7 +231,7 @@ async fn a_handler_takes_state_before_the_callback() {
     let app = Router::new()
         .route("/", record(receiver(), on_record))
         .with_state(state);
-    assert_eq!(send(&app, &builder().build()).await, ok("1"));
+    assert_eq!(send(&app, &fixtures::request("a").build()).await, ok("1"));
     assert_eq!(runs.load(Ordering::Relaxed), 3);
 }
 
@@ -258,47 +249,8 @@ async fn an_extractor_that_rejects_never_looks_like_success() {
         unreachable!("its extractor has rejected");
     }
     let app = Router::new().route("/", record(receiver(), on_record));
-    assert_eq!(send(&app, &builder().build()).await, (500, String::new()));
-}
-
-#[tokio::test]
-async fn behind_the_layer_a_handler_can_discard_and_its_error_is_reported() {
-    async fn on_record(Record(recording): Record) -> Result<Ack, HandlerError> {
-        match recording.stream_alias() {
-            "unwanted" => Err(HandlerError::discard("a rehearsal")),
-            "broken" => Err(HandlerError::retry("the disk is full")),
-            _ => Ok(Ack),
-        }
-    }
-    let errors = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&errors);
-    let secret = CallbackSecret::new(SECRET).unwrap();
-    let receiver = Receiver::builder(Verifier::builder().secret(secret).build().unwrap())
-        .on_delivery(move |delivered| {
-            let error = delivered.error().map(ToString::to_string);
-            seen.lock().unwrap().push((delivered.verdict(), error));
-        })
-        .build()
-        .unwrap();
-    let app = Router::new()
-        .route("/", post(on_record))
-        .layer(RecordLayer::new(receiver.clone()))
-        .with_state(receiver);
-    for (stream, expected) in [
-        ("wanted", ok("1")),
-        ("unwanted", ok("1")),
-        ("broken", (500, "handler_failed".to_owned())),
-    ] {
-        let request = builder().field("stream_alias", stream).build();
-        assert_eq!(send(&app, &request).await, expected, "{stream}");
-    }
-    let text = |text: &str| Some(text.to_owned());
     assert_eq!(
-        *errors.lock().unwrap(),
-        [
-            (Verdict::Handled, None),
-            (Verdict::Discarded, text("a rehearsal")),
-            (Verdict::HandlerFailed, text("the disk is full")),
-        ]
+        send(&app, &fixtures::request("a").build()).await,
+        (500, String::new())
     );
 }

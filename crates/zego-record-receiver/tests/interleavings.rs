@@ -30,7 +30,7 @@ fn rounds(default: usize) -> usize {
     std::env::var("INTERLEAVING_ROUNDS").map_or(default, |rounds| rounds.parse().unwrap())
 }
 
-/// Says what was run: not by a macro, whose output `cargo test` would hold back.
+/// Prints what was run: `cargo test` captures only what macros print.
 fn figures(test: &str, rounds: usize) {
     let _ = writeln!(
         std::io::stderr(),

@@ -1,4 +1,4 @@
-//! The layer: what the inner service gets, and what becomes of its answer.
+//! The layer: what the inner service gets, and what becomes of its response.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -14,31 +13,20 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use zego_record_core::{CallbackSecret, RecordCallback, Verdict, Verifier};
+use zego_record_core::{RecordCallback, Verdict};
 use zego_record_receiver::{Delivery, Receiver, RejectionBody};
-use zego_record_testkit::{RequestBuilder, SignedRequest, Signing};
+use zego_record_testkit::{SignedRequest, Signing, fixtures};
 use zego_record_tower::{RecordLayer, ResponseBody};
-
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 type Inner = Response<Full<Bytes>>;
 type Answered = Response<ResponseBody<Full<Bytes>>>;
 
-fn verifier() -> Verifier {
-    Verifier::builder()
-        .secret(CallbackSecret::new(SECRET).unwrap())
-        .build()
-        .unwrap()
-}
-
 fn receiver() -> Receiver {
-    Receiver::builder(verifier()).build().unwrap()
+    fixtures::receiver().build().unwrap()
 }
 
 fn signed(name: &str) -> SignedRequest {
-    RequestBuilder::new(SECRET, SystemTime::now().into())
-        .field("stream_alias", name)
-        .build()
+    fixtures::request(name).build()
 }
 
 fn post(request: &SignedRequest) -> Request<Full<Bytes>> {
@@ -137,16 +125,14 @@ async fn an_inner_error_is_passed_through_and_tried_again() {
 
 #[tokio::test]
 async fn rejections_can_look_different_but_not_like_success() {
-    let receiver = Receiver::builder(verifier())
+    let receiver = fixtures::receiver()
         .rejection_body(|verdict| RejectionBody::new("text/x-code", format!("no: {verdict}")))
         .build()
         .unwrap();
     let service = RecordLayer::new(receiver).layer(service_fn(|_: Request<Full<Bytes>>| async {
         Ok::<_, Infallible>(inner(200))
     }));
-    let unsigned = RequestBuilder::new(SECRET, SystemTime::now().into())
-        .signing(Signing::Unsigned)
-        .build();
+    let unsigned = fixtures::request("a").signing(Signing::Unsigned).build();
     let response = service.clone().oneshot(post(&unsigned)).await.unwrap();
     assert_eq!(
         (response.status().as_u16(), response.extensions().get()),

@@ -1,38 +1,24 @@
 //! What the tests of the receiver share.
 
-#![allow(dead_code)] // Each test file takes its part of it.
+#![allow(dead_code, unused_imports)] // Each test file uses a part of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use zego_record_core::{CallbackSecret, RecordCallback, UnixSeconds, Verdict, Verified, Verifier};
-use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver, ReceiverBuilder};
-use zego_record_testkit::{RequestBuilder, SignedRequest};
+use zego_record_core::{RecordCallback, Verdict, Verified};
+use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};
+use zego_record_testkit::{SignedRequest, fixtures};
 
-pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-pub(crate) fn builder() -> ReceiverBuilder {
-    let secret = CallbackSecret::new(SECRET).unwrap();
-    Receiver::builder(Verifier::builder().secret(secret).build().unwrap())
-}
+pub(crate) use zego_record_testkit::fixtures::{Runs, SECRET, now, receiver as builder};
 
 pub(crate) fn receiver() -> Receiver {
     builder().build().unwrap()
 }
 
-pub(crate) fn now() -> UnixSeconds {
-    SystemTime::now().into()
-}
-
 /// A signed request about the stream `name`; equal names give equal content, under a nonce of their own.
 pub(crate) fn request(name: &str) -> SignedRequest {
-    RequestBuilder::new(SECRET, now())
-        .field("stream_alias", name)
-        .field("replay_url", format!("https://vod.example.com/{name}.mp4"))
-        .field("extra_params", "{}")
-        .build()
+    fixtures::request(name).build()
 }
 
 /// The whole pipeline, with a handler.
@@ -74,20 +60,6 @@ pub(crate) async fn verify(receiver: &Receiver, body: &[u8]) -> Result<RecordCal
         Ok(Verified::Record(callback)) => Ok(callback),
         Ok(_) => Err(Verdict::Ignored),
         Err(rejection) => Err(rejection.verdict()),
-    }
-}
-
-/// How often a handler was run.
-#[derive(Clone, Default)]
-pub(crate) struct Runs(Arc<AtomicUsize>);
-
-impl Runs {
-    pub(crate) fn count(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
     }
 }
 

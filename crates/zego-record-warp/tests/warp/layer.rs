@@ -5,11 +5,12 @@ use http_body_util::{BodyExt, Full};
 use tower::{ServiceBuilder, ServiceExt};
 use warp::{Filter, Rejection, Reply};
 use zego_record_core::Verdict;
+use zego_record_testkit::fixtures::{Runs, TestResponse};
 use zego_record_warp::{Ack, Receiver, RecordCallback, RecordLayer, verified};
 
-use crate::support::{Answer, Runs, receiver, signed};
+use crate::support::{receiver, signed};
 
-async fn send<F>(receiver: &Receiver, routes: F, body: String) -> Answer
+async fn send<F>(receiver: &Receiver, routes: F, body: String) -> TestResponse
 where
     F: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static,
 {
@@ -47,10 +48,10 @@ async fn the_filter_takes_what_the_layer_has_verified() {
 
     for verdict in [Verdict::Handled, Verdict::Duplicate] {
         let answer = send(&receiver, routes.clone(), signed("lesson-7")).await;
-        assert_eq!(answer, Answer::of(verdict));
+        assert_eq!(answer, TestResponse::expected(verdict));
     }
     let answer = send(&receiver, routes, "{}".to_owned()).await;
-    assert_eq!(answer, Answer::of(Verdict::Unsigned));
+    assert_eq!(answer, TestResponse::expected(Verdict::Unsigned));
     assert_eq!(runs.get(), 1);
     // By the layer, not once more by the filter.
     assert_eq!(receiver.counters().verified, 2);
@@ -74,6 +75,6 @@ async fn any_other_inner_answer_is_passed_through_and_tried_again() {
     let first = send(&receiver, routes.clone(), signed("lesson-7")).await;
     assert_eq!((first.status, first.body.as_str()), (503, "later"));
     let second = send(&receiver, routes, signed("lesson-7")).await;
-    assert_eq!(second, Answer::of(Verdict::Handled));
+    assert_eq!(second, TestResponse::expected(Verdict::Handled));
     assert_eq!(runs.get(), 2);
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use zego_record_core::Verdict;
+use zego_record_testkit::fixtures::{Runs, TestResponse};
 use zego_record_warp::{HandlerError, RecordCallback, record};
 
-use crate::support::{Answer, Runs, post, receiver, signed};
+use crate::support::{post, receiver, signed};
 
 #[tokio::test]
 async fn the_handler_runs_on() {
@@ -37,16 +38,19 @@ async fn the_handler_runs_on() {
         }
     }
     let meanwhile = post(signed("lesson-7")).reply(&filter).await;
-    assert_eq!(Answer::from(meanwhile), Answer::of(Verdict::InProgress));
+    assert_eq!(
+        TestResponse::from(meanwhile),
+        TestResponse::expected(Verdict::InProgress)
+    );
 
     may_end.notify_one();
     let retry = loop {
-        let answer = Answer::from(post(signed("lesson-7")).reply(&filter).await);
+        let answer = TestResponse::from(post(signed("lesson-7")).reply(&filter).await);
         if answer.verdict != Some(Verdict::InProgress) {
             break answer;
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!(retry, Answer::of(Verdict::Duplicate));
+    assert_eq!(retry, TestResponse::expected(Verdict::Duplicate));
     assert_eq!((runs.get(), effects.get()), (1, 1));
 }

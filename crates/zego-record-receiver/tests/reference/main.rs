@@ -5,9 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "reference/guard.rs"]
 mod guard;
-#[path = "reference/store.rs"]
 mod store;
 
 use std::io::Write as _;
@@ -29,7 +27,7 @@ fn runner() -> TestRunner {
     })
 }
 
-/// Says what was run: not by a macro, whose output `cargo test` would hold back.
+/// Prints what was run: `cargo test` captures only what macros print.
 fn figures(test: &str) {
     let _ = writeln!(
         std::io::stderr(),

@@ -8,9 +8,10 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use zego_record_core::Verdict;
+use zego_record_testkit::fixtures::TestResponse;
 use zego_record_warp::{Ack, HandlerError, RecordCallback, record, verified};
 
-use crate::support::{Answer, post, receiver, request, signed};
+use crate::support::{post, receiver, request, signed};
 
 async fn on_record(_: RecordCallback) -> Result<(), HandlerError> {
     Ok(())
@@ -41,7 +42,7 @@ async fn a_rejection_does_not_come_to_the_next_route() {
             .or(warp::any().map(|| "from the next route"));
         for (request, verdict) in rejected() {
             let answer = request.reply(&routes).await;
-            assert_eq!(Answer::from(answer), Answer::of(verdict));
+            assert_eq!(TestResponse::from(answer), TestResponse::expected(verdict));
         }
         let elsewhere = request("GET").path("/health").reply(&routes).await;
         assert_eq!(elsewhere.body(), "from the next route");
@@ -88,7 +89,10 @@ async fn it_comes_after_routes_that_do_not_want_the_request() {
             .or(warp::path!("zego" / u32).map(|_| "a number"))
             .or(warp::path!("zego" / "record").and(filter));
         let answer = post(signed("lesson-7")).reply(&routes).await;
-        assert_eq!(Answer::from(answer), Answer::of(Verdict::Handled));
+        assert_eq!(
+            TestResponse::from(answer),
+            TestResponse::expected(Verdict::Handled)
+        );
         assert_eq!(request("GET").reply(&routes).await.body(), "a page");
     }
 }
@@ -101,6 +105,9 @@ async fn a_body_that_another_filter_has_taken_is_rejected() {
             .or(filter)
             .or(warp::any().map(|| "from the next route"));
         let answer = post(signed("lesson-7")).reply(&greedy).await;
-        assert_eq!(Answer::from(answer), Answer::of(Verdict::Unsigned));
+        assert_eq!(
+            TestResponse::from(answer),
+            TestResponse::expected(Verdict::Unsigned)
+        );
     }
 }

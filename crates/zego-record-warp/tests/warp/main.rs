@@ -1,10 +1,9 @@
-//! The filters as their users see them: in process, and over a socket.
+//! The filters as their users see them, in process; `tests/` at the root has them behind a socket.
 #![allow(clippy::unwrap_used)]
 
 mod compose;
 mod disconnect;
 mod layer;
 mod record;
-mod socket;
 mod support;
 mod verified;

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "observability/listener.rs"]
+#[path = "../common/listener.rs"]
 mod listener;
-#[path = "observability/recorder.rs"]
 mod recorder;
 
 use std::sync::Arc;

@@ -11,8 +11,9 @@ use actix_web::{App, Error, HttpResponse, test, web};
 use tokio::sync::Notify;
 use zego_record_actix::{HandlerError, RecordCallback, RecordMiddleware, record};
 use zego_record_core::Verdict;
+use zego_record_testkit::fixtures::{Runs, TestResponse};
 
-use crate::support::{Reply, Runs, post, receiver, reply, signed};
+use crate::support::{post, receiver, respond, signed};
 
 #[derive(Clone, Default)]
 struct Handler {
@@ -83,17 +84,17 @@ where
             () = handler.began.notified() => {}
         }
     }
-    let meanwhile = reply(app, request()).await;
-    assert_eq!(meanwhile, Reply::of(Verdict::InProgress));
+    let meanwhile = respond(app, request()).await;
+    assert_eq!(meanwhile, TestResponse::expected(Verdict::InProgress));
 
     handler.may_end.notify_one();
     let retry = loop {
-        let answer = reply(app, request()).await;
+        let answer = respond(app, request()).await;
         if answer.verdict != Some(Verdict::InProgress) {
             break answer;
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!(retry, Reply::of(Verdict::Duplicate));
+    assert_eq!(retry, TestResponse::expected(Verdict::Duplicate));
     assert_eq!((handler.runs.get(), handler.effects.get()), (1, 1));
 }

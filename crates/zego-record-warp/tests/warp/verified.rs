@@ -3,9 +3,10 @@
 use http::StatusCode;
 use warp::Reply;
 use zego_record_core::Verdict;
+use zego_record_testkit::fixtures::{Runs, TestResponse};
 use zego_record_warp::{Ack, RecordCallback, verified};
 
-use crate::support::{Answer, Runs, post, receiver, request, signed, signed_event};
+use crate::support::{post, receiver, request, signed, signed_event};
 
 #[tokio::test]
 async fn it_verifies_and_guards_and_does_not_deduplicate() {
@@ -40,7 +41,7 @@ async fn it_verifies_and_guards_and_does_not_deduplicate() {
     ];
     for (request, verdict, ran) in rows {
         let answer = request.reply(&filter).await;
-        assert_eq!(Answer::from(answer), Answer::of(verdict));
+        assert_eq!(TestResponse::from(answer), TestResponse::expected(verdict));
         assert_eq!(runs.get(), ran, "{verdict}");
     }
 }
@@ -53,7 +54,7 @@ async fn what_the_handler_answers_is_passed_through() {
     let answer = post(signed("lesson-7"))
         .reply(&verified(receiver(), later))
         .await;
-    let answer = Answer::from(answer);
+    let answer = TestResponse::from(answer);
     assert_eq!((answer.status, answer.body.as_str()), (503, "later"));
     assert_eq!(answer.verdict, None);
 }

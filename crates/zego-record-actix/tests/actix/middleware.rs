@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -10,12 +9,11 @@ use actix_web::error::InternalError;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpResponse, ResponseError, dev, test, web};
-use zego_record_actix::{
-    Ack, Delivery, HandlerError, Receiver, Record, RecordCallback, RecordMiddleware,
-};
+use zego_record_actix::{Delivery, Record, RecordCallback, RecordMiddleware};
 use zego_record_core::Verdict;
+use zego_record_testkit::fixtures::{self, Runs, TestResponse};
 
-use crate::support::{Reply, Runs, post, receiver, reply, request, signed, signed_event, verifier};
+use crate::support::{post, receiver, request, respond, respond_or_fail, signed, signed_event};
 
 #[actix_web::test]
 async fn an_inner_success_is_answered_with_1_and_once() {
@@ -34,8 +32,8 @@ async fn an_inner_success_is_answered_with_1_and_once() {
     let app = test::init_service(app).await;
 
     for verdict in [Verdict::Handled, Verdict::Duplicate] {
-        let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
-        assert_eq!(answer, Reply::of(verdict));
+        let answer = respond(&app, post(signed("lesson-7")).to_request()).await;
+        assert_eq!(answer, TestResponse::expected(verdict));
     }
     assert_eq!(runs.get(), 1);
 }
@@ -66,7 +64,10 @@ async fn what_is_rejected_does_not_reach_the_inner_service() {
         (post(signed_event("compose", "lesson-7")), Verdict::Ignored),
     ];
     for (request, verdict) in rows {
-        assert_eq!(reply(&app, request.to_request()).await, Reply::of(verdict));
+        assert_eq!(
+            respond(&app, request.to_request()).await,
+            TestResponse::expected(verdict)
+        );
     }
     assert_eq!(runs.get(), 0);
 }
@@ -91,16 +92,16 @@ async fn any_other_inner_answer_is_passed_through_and_tried_again() {
     );
     let app = test::init_service(app).await;
 
-    let first = reply(&app, post(signed("lesson-7")).to_request()).await;
+    let first = respond(&app, post(signed("lesson-7")).to_request()).await;
     assert_eq!((first.status, first.body.as_str()), (503, "later"));
     assert_eq!(first.headers, [("x-inner".to_owned(), "1".to_owned())]);
     assert_eq!(first.verdict, Some(Verdict::HandlerFailed));
 
-    let second = reply(&app, post(signed("lesson-7")).to_request()).await;
+    let second = respond(&app, post(signed("lesson-7")).to_request()).await;
     assert_eq!((second.status, second.body.as_str()), (303, ""));
 
-    let third = reply(&app, post(signed("lesson-7")).to_request()).await;
-    assert_eq!(third, Reply::of(Verdict::Handled));
+    let third = respond(&app, post(signed("lesson-7")).to_request()).await;
+    assert_eq!(third, TestResponse::expected(Verdict::Handled));
     assert_eq!(runs.get(), 3);
 }
 
@@ -119,16 +120,16 @@ async fn an_inner_error_is_passed_through_and_tried_again() {
     let app = test::init_service(app).await;
 
     for run in 1..=2 {
-        let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
-        assert!(answer.is_error);
+        let (answer, is_error) = respond_or_fail(&app, post(signed("lesson-7")).to_request()).await;
+        assert!(is_error);
         assert_eq!((answer.status, answer.body.as_str()), (418, "a teapot"));
         assert_eq!(runs.get(), run);
     }
 }
 
 #[actix_web::test]
-async fn a_panic_and_a_time_out_are_answered_and_tried_again() {
-    let receiver = Receiver::builder(verifier())
+async fn a_panic_and_a_timeout_have_their_responses_and_are_tried_again() {
+    let receiver = fixtures::receiver()
         .handler_timeout(Duration::from_millis(20))
         .build()
         .unwrap();
@@ -151,14 +152,8 @@ async fn a_panic_and_a_time_out_are_answered_and_tried_again() {
         (Verdict::HandlerTimeout, true),
         (Verdict::Handled, false),
     ] {
-        let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
-        assert_eq!(
-            answer,
-            Reply {
-                is_error,
-                ..Reply::of(verdict)
-            }
-        );
+        let response = respond_or_fail(&app, post(signed("lesson-7")).to_request()).await;
+        assert_eq!(response, (TestResponse::expected(verdict), is_error));
     }
 }
 
@@ -184,7 +179,7 @@ async fn the_payload_is_given_back_to_any_extractor() {
             .wrap(RecordMiddleware::new(receiver()))
             .route("/zego/record", route);
         let app = test::init_service(app).await;
-        let answer = reply(&app, post(body.clone()).to_request()).await;
+        let answer = respond(&app, post(body.clone()).to_request()).await;
         assert_eq!((answer.status, answer.body.as_str()), (502, expected));
     }
 }
@@ -209,9 +204,9 @@ async fn the_extractor_takes_what_the_middleware_has_verified() {
     );
     let app = test::init_service(app).await;
 
-    let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
+    let answer = respond(&app, post(signed("lesson-7")).to_request()).await;
 
-    assert_eq!(answer, Reply::of(Verdict::Handled));
+    assert_eq!(answer, TestResponse::expected(Verdict::Handled));
     assert_eq!(receiver.counters().verified, 1);
 }
 
@@ -235,15 +230,15 @@ async fn it_wraps_an_app_and_a_scope_with_data_of_their_own() {
             .service(resource()),
     );
     let app = test::init_service(around_the_scope).await;
-    let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
-    assert_eq!(answer, Reply::of(Verdict::Handled));
+    let answer = respond(&app, post(signed("lesson-7")).to_request()).await;
+    assert_eq!(answer, TestResponse::expected(Verdict::Handled));
 
     let around_the_app = App::new()
         .wrap(RecordMiddleware::new(receiver()))
         .service(scope().service(resource()));
     let app = test::init_service(around_the_app).await;
-    let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
-    assert_eq!(answer, Reply::of(Verdict::Handled));
+    let answer = respond(&app, post(signed("lesson-7")).to_request()).await;
+    assert_eq!(answer, TestResponse::expected(Verdict::Handled));
 }
 
 #[derive(Debug)]
@@ -281,52 +276,9 @@ async fn an_inner_error_that_renders_to_a_success_is_none() {
     );
     let app = test::init_service(app).await;
     let body = signed("lesson-7");
-    let failed = reply(&app, post(body.clone()).to_request()).await;
-    assert_eq!((failed.status, failed.is_error), (500, true));
-    let retried = reply(&app, post(body).to_request()).await;
-    assert_eq!(retried, Reply::of(Verdict::Handled));
+    let (failed, is_error) = respond_or_fail(&app, post(body.clone()).to_request()).await;
+    assert_eq!((failed.status, is_error), (500, true));
+    let retried = respond(&app, post(body).to_request()).await;
+    assert_eq!(retried, TestResponse::expected(Verdict::Handled));
     assert_eq!(runs.get(), 2);
-}
-
-#[actix_web::test]
-async fn behind_the_middleware_a_handler_can_discard_and_its_error_is_reported() {
-    async fn on_record(Record(recording): Record) -> Result<Ack, HandlerError> {
-        match recording.stream_alias() {
-            "unwanted" => Err(HandlerError::discard("a rehearsal")),
-            "broken" => Err(HandlerError::retry("the disk is full")),
-            _ => Ok(Ack),
-        }
-    }
-    let errors = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&errors);
-    let receiver = Receiver::builder(verifier())
-        .on_delivery(move |delivered| {
-            let error = delivered.error().map(ToString::to_string);
-            seen.lock().unwrap().push((delivered.verdict(), error));
-        })
-        .build()
-        .unwrap();
-    let app = App::new().service(
-        web::resource("/zego/record")
-            .wrap(RecordMiddleware::new(receiver))
-            .route(web::post().to(on_record)),
-    );
-    let app = test::init_service(app).await;
-    for (stream, status, body) in [
-        ("wanted", 200, "1"),
-        ("unwanted", 200, "1"),
-        ("broken", 500, "handler_failed"),
-    ] {
-        let answer = reply(&app, post(signed(stream)).to_request()).await;
-        assert_eq!((answer.status, &*answer.body), (status, body), "{stream}");
-    }
-    let text = |text: &str| Some(text.to_owned());
-    assert_eq!(
-        *errors.lock().unwrap(),
-        [
-            (Verdict::Handled, None),
-            (Verdict::Discarded, text("a rehearsal")),
-            (Verdict::HandlerFailed, text("the disk is full")),
-        ]
-    );
 }

@@ -6,8 +6,9 @@ use actix_web::http::Method;
 use actix_web::{App, test, web};
 use zego_record_actix::{Ack, Record};
 use zego_record_core::Verdict;
+use zego_record_testkit::fixtures::{Runs, TestResponse};
 
-use crate::support::{Reply, Runs, post, receiver, reply, request, signed, signed_event};
+use crate::support::{post, receiver, request, respond, signed, signed_event};
 
 async fn on_record(Record(recording): Record, runs: web::Data<Runs>) -> Ack {
     assert_eq!(recording.stream_alias(), "lesson-7");
@@ -47,14 +48,17 @@ async fn it_verifies_with_the_receiver_from_the_app_data() {
             (post(tampered), Verdict::SignatureReused, 2),
         ];
         for (request, verdict, ran) in rows {
-            assert_eq!(reply(&app, request.to_request()).await, Reply::of(verdict));
+            assert_eq!(
+                respond(&app, request.to_request()).await,
+                TestResponse::expected(verdict)
+            );
             assert_eq!(runs.get(), ran, "{verdict}");
         }
     }
 }
 
 #[actix_web::test]
-async fn a_receiver_that_is_missing_is_said_and_nothing_is_accepted() {
+async fn a_missing_receiver_is_logged_and_nothing_is_accepted() {
     log::set_logger(&LOG).unwrap();
     log::set_max_level(log::LevelFilter::Error);
     let runs = Runs::default();
@@ -63,9 +67,9 @@ async fn a_receiver_that_is_missing_is_said_and_nothing_is_accepted() {
         .route("/zego/record", web::to(on_record));
     let app = test::init_service(app).await;
 
-    let answer = reply(&app, post(signed("lesson-7")).to_request()).await;
+    let answer = respond(&app, post(signed("lesson-7")).to_request()).await;
 
-    assert_eq!(answer, Reply::of(Verdict::HandlerFailed));
+    assert_eq!(answer, TestResponse::expected(Verdict::HandlerFailed));
     assert_eq!(runs.get(), 0);
     let lines = LOG.0.lock().unwrap();
     assert!(
