@@ -1,12 +1,18 @@
 //! The wrong forms of a secret and of the two signed texts.
 
-use std::fmt::Write as _;
-
 use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::mistakes::Variant;
 use crate::secrets::Secret;
+
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The two texts that are signed along with the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -333,28 +339,13 @@ fn encode_base64(bytes: &[u8]) -> String {
 }
 
 fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// `None` if there is nothing to decode, or nothing that can be.
 fn percent_decode(text: &str) -> Option<String> {
-    let (first, rest) = text.split_once('%')?;
-    let mut decoded = Zeroizing::new(first.as_bytes().to_vec());
-    for part in rest.split('%') {
-        let (digits, plain) = part.split_at_checked(2)?;
-        decoded.extend(hex::decode(digits).ok()?);
-        decoded.extend(plain.bytes());
-    }
-    String::from_utf8(decoded.to_vec()).ok()
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    (decoded != text).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]
