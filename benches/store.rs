@@ -167,8 +167,8 @@ fn bytes() -> Table {
     let output = Command::new(env!("CARGO_BIN_EXE_allocations"))
         .arg("store")
         .output();
-    let said = output.expect("the binary runs").stdout;
-    for line in String::from_utf8_lossy(&said).lines() {
+    let stdout = output.expect("the binary runs").stdout;
+    for line in String::from_utf8_lossy(&stdout).lines() {
         table.row(line.split('\t').map(str::to_owned));
     }
     table

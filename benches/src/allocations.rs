@@ -17,7 +17,7 @@ pub fn count(binary: &Path, argument: &str) -> Vec<(String, Allocations)> {
     let output = Command::new(binary).arg(argument).output();
     let output = output.expect("the binary runs");
     assert!(output.status.success(), "{} fails", binary.display());
-    let said = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     let read = |line: &str| {
         let mut cells = line.split('\t');
         let name = cells.next()?.to_owned();
@@ -25,5 +25,5 @@ pub fn count(binary: &Path, argument: &str) -> Vec<(String, Allocations)> {
         let bytes = cells.next()?.parse().ok()?;
         Some((name, Allocations { count, bytes }))
     };
-    said.lines().filter_map(read).collect()
+    stdout.lines().filter_map(read).collect()
 }

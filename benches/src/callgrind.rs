@@ -55,14 +55,14 @@ pub fn count(workload: &Path, arguments: &[&str]) -> Option<Vec<(String, Instruc
         .args(arguments)
         .output()
         .expect("valgrind runs");
-    let said = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),
         "{} fails under valgrind: {}",
         workload.display(),
         String::from_utf8_lossy(&output.stderr)
     );
-    let counts = said.lines().enumerate().map(|(index, name)| {
+    let counts = stdout.lines().enumerate().map(|(index, name)| {
         // Before each part that counts is one with all that came before.
         let part = format!("{}.{}", out.display(), 2 * index + 2);
         let dump = fs::read_to_string(part).expect("callgrind has written two parts for each name");

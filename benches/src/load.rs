@@ -35,10 +35,10 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        let said = process.stdout.take().expect("its output is piped");
+        let stdout = process.stdout.take().expect("its output is piped");
         let mut port = String::new();
-        let read = BufReader::new(said).read_line(&mut port);
-        read.expect("the server says its port");
+        let read = BufReader::new(stdout).read_line(&mut port);
+        read.expect("the server prints its port");
         let port = port.trim().parse().expect("a port");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self { process, address }

@@ -1,6 +1,6 @@
 //! A receiver as it is usually written by hand: parse, sort, format, compare.
 //!
-//! It does what the documentation says and no more. It trusts whatever is signed, reads one wire form,
+//! It does what the documentation asks for and no more. It trusts whatever is signed, reads one wire form,
 //! compares with `==`, and has no idea of replays and duplicates.
 
 use std::collections::HashMap;

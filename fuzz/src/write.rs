@@ -1,6 +1,6 @@
 //! Writes the wire forms, each in a plain and in an unusual spelling.
 
-/// How much of a text is escaped.
+/// How much of a string is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spelling {
     /// What has to be.

@@ -33,7 +33,7 @@ pub async fn send(address: SocketAddr, mut request: Request<Bytes>) -> Response<
     };
     tokio::time::timeout(PATIENCE, exchange)
         .await
-        .expect("the server gave no answer")
+        .expect("the server did not respond")
 }
 
 /// A connection on which a test writes what it likes.

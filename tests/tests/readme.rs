@@ -1,4 +1,4 @@
-//! The README's tables say what the code says.
+//! The README's tables match the code.
 
 #![allow(clippy::unwrap_used)]
 

@@ -25,7 +25,10 @@ fn shown_by() -> Vec<&'static str> {
             column = None;
         } else if column.is_none() {
             column = row.iter().position(|cell| *cell == "shown by");
-            assert!(column.is_some(), "a table shows nothing: {line}");
+            assert!(
+                column.is_some(),
+                "a table without the column \"shown by\": {line}"
+            );
         } else if !line.starts_with("|---") {
             cells.extend(column.map(|column| row[column]));
         }

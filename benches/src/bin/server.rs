@@ -1,4 +1,4 @@
-//! `server FRAMEWORK EXTENT`: serves on loopback, says its port, and ends with its standard input.
+//! `server FRAMEWORK EXTENT`: serves on loopback, prints its port, and ends with its standard input.
 
 #![allow(clippy::expect_used, reason = "a failure ends the measurement")]
 #![allow(clippy::print_stdout, reason = "the port is its result")]

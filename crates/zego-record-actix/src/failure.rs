@@ -7,8 +7,8 @@ use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use zego_record_core::Verdict;
 
-/// The same error, rendered, and certainly none that renders to a success: after a 2xx without an effect
-/// ZEGOCLOUD would not try again.
+/// The rendered error, with `500` in place of a success: after a 2xx without an effect ZEGOCLOUD would
+/// not try again.
 ///
 /// An error may render only once, so what it has rendered to is what is passed on.
 pub(crate) fn failure(error: &Error) -> Error {
@@ -20,7 +20,7 @@ pub(crate) fn failure(error: &Error) -> Error {
     InternalError::from_response(Cause(error.to_string()), response).into()
 }
 
-/// The text of the error, for a log.
+/// The error as a string, for a log.
 #[derive(Debug)]
 struct Cause(String);
 

@@ -26,10 +26,10 @@ use crate::respond::respond;
 /// response and any error is passed on, and ZEGOCLOUD tries again. An error never becomes a success,
 /// except a [`HandlerError`] that discards, which is answered with `1`.
 ///
-/// Every response that this crate decides about has its [`Verdict`](zego_record_core::Verdict) in its
+/// Every response has its [`Verdict`](zego_record_core::Verdict) in its
 /// extensions. An inner service that has panicked or was out of time has taken the request with it, so
 /// that the response is returned as an error, a [`RecordRejection`]: it looks the same to the sender, but
-/// a middleware further out sees no response.
+/// an outer middleware sees an error and no response.
 #[derive(Clone, Debug)]
 pub struct RecordMiddleware {
     receiver: Receiver,

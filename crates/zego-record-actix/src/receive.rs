@@ -12,8 +12,8 @@ use futures_core::Stream;
 use zego_record_core::{Rejection, Verdict, Verified};
 use zego_record_receiver::{InboxReceiver, Receiver};
 
-/// Reads and verifies a request. The future has taken from the request what it needs: actix panics if
-/// anything else holds a request that is passed on.
+/// Reads and verifies a request. The future holds no clone of the request: actix panics if there is one
+/// when the request is passed on.
 pub(crate) fn receive(
     receiver: &Receiver,
     request: &HttpRequest,

@@ -11,7 +11,7 @@ use zego_record_receiver::Reply;
 use crate::respond::{respond, status};
 
 /// Why there is no callback for the handler: the request was rejected, or it is about another event than
-/// `record`, which is answered with `1` and is not for a handler either. Or, with the verdict
+/// `record`, which is answered with `1` and not handled. Or, with the verdict
 /// [`HandlerFailed`](Verdict::HandlerFailed), the extractor found no receiver in the app data; that is
 /// logged as an error through `log`.
 ///
@@ -48,7 +48,7 @@ impl RecordRejection {
         }
     }
 
-    /// Not the sender's fault, so that a monitor should see a failure of the server.
+    /// Not the sender's fault: a monitor should see a failure of the server.
     pub(crate) fn no_receiver() -> Self {
         Self {
             reply: Verdict::HandlerFailed.into(),

@@ -49,7 +49,7 @@ where
 }
 
 /// Why there is no callback for the handler: the request was rejected, or it is about another event than
-/// `record`, which is answered with `1` and is not for a handler either.
+/// `record`, which is answered with `1` and not handled.
 #[derive(Clone, Debug)]
 pub struct RecordRejection {
     reply: Reply,

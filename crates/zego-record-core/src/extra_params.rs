@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn each_vendor_is_told_by_its_members() {
+    fn each_vendor_is_recognised_by_its_members() {
         let tencent =
             read(r#"{"TaskId":"","FileID":"5285890813218549789","Duration":36.5,"New":1}"#);
         assert_eq!(tencent.vendor(), Some(Vendor::Tencent));

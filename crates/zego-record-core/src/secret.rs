@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_secret_is_said_without_the_secret() {
+    fn an_unusable_secret_is_described_without_showing_it() {
         for (secret, word) in [
             ("", "is empty"),
             ("hunter2\n", "ends with white space"),

@@ -158,7 +158,7 @@ fn two_files_never_have_one_event_id() {
 }
 
 #[test]
-fn a_callback_serialises_with_all_that_it_says_but_the_signature() {
+fn a_callback_serialises_with_all_its_fields_but_the_signature() {
     let callback = with(
         r#""replay_url":"u","extra_params":"{\"TaskId\":\"\",\"FileID\":\"9\",\"Duration\":36.52}","rtmp_url[]":["r"]"#,
     );

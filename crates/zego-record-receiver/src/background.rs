@@ -102,8 +102,8 @@ fn watch(inner: &Arc<Inner>) {
 
 async fn watch_until_none_is_left(weak: Weak<Inner>, mark: Mark) {
     while let Some(inner) = weak.upgrade() {
-        let (overdue, next) = inner.missing_retries.take_overdue();
-        for abandoned in &overdue {
+        let (missing, next) = inner.missing_retries.take_missing();
+        for abandoned in &missing {
             inner.telemetry.abandoned(abandoned);
             inner.config.hooks.abandoned(abandoned);
         }

@@ -104,8 +104,8 @@ impl ReceiverBuilder {
     }
 
     /// How long a finished delivery is remembered. The default is the store's, 24 hours in memory. It
-    /// must be longer than both tolerances and 60 seconds together: a captured request could be sent
-    /// again otherwise, and be new.
+    /// must be longer than both tolerances and 60 seconds together: otherwise a captured request could be
+    /// sent again once its delivery is forgotten.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = Some(retention);
         self
@@ -188,7 +188,7 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Called with the body of a request that was signed and rejected all the same.
+    /// Called with the body of a request that was signed but rejected.
     ///
     /// Each signature and content comes once, at most four contents for a signature and ten bodies a
     /// second; [`Counters::quarantine_suppressed`](crate::Counters) counts the rest. A body is as long

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use zego_record_core::UnixSeconds;
 
-/// The two clocks of a receiver; a test can put in its own.
+/// The two clocks of a receiver, which a test can replace.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time of day, against which timestamps are checked. It may be set back and forth.
     fn now(&self) -> UnixSeconds;
@@ -17,7 +17,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn monotonic(&self) -> Duration;
 }
 
-/// For a clock that others hold as well.
+/// A shared clock.
 impl<T: Clock + ?Sized> Clock for Arc<T> {
     fn now(&self) -> UnixSeconds {
         (**self).now()

@@ -14,7 +14,7 @@ const MAX_CAUSES: usize = 16;
 
 /// A callback and the circumstances of this run of the handler.
 ///
-/// A handler that does not need them takes a [`RecordCallback`] instead: a delivery converts into one.
+/// A handler that needs only the callback takes a [`RecordCallback`] instead.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     callback: RecordCallback,
@@ -24,7 +24,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The first run for a callback, as unit tests of handlers need it. A receiver makes all others.
+    /// The first attempt to handle a callback, for unit tests of handlers.
     pub fn new(callback: RecordCallback) -> Self {
         Self {
             callback,
@@ -34,21 +34,21 @@ impl Delivery {
         }
     }
 
-    /// The same delivery as another [`attempt`](Self::attempt).
+    /// Sets [`attempt`](Self::attempt), for unit tests.
     #[must_use]
     pub fn with_attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
     }
 
-    /// The same delivery with another [`is_changed`](Self::is_changed).
+    /// Sets [`is_changed`](Self::is_changed), for unit tests.
     #[must_use]
     pub fn with_changed(mut self, changed: bool) -> Self {
         self.changed = changed;
         self
     }
 
-    /// The same delivery with another [`is_deduplicated`](Self::is_deduplicated).
+    /// Sets [`is_deduplicated`](Self::is_deduplicated), for unit tests.
     #[must_use]
     pub fn with_deduplicated(mut self, deduplicated: bool) -> Self {
         self.deduplicated = deduplicated;
@@ -159,7 +159,8 @@ impl HandlerError {
         Self::new(HandlerErrorKind::DeadLetter, reason)
     }
 
-    /// The handler will never want this callback: it is done, and without an inbox answered with `1`.
+    /// The handler does not want this callback, now or later: it is done, and without an inbox answered
+    /// with `1`, so that ZEGOCLOUD does not send it again.
     pub fn discard(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(HandlerErrorKind::Discard, reason)
     }

@@ -15,8 +15,8 @@ impl HandlerError {
     }
 }
 
-/// `500`, or `1` for a callback that the handler discards. The error rides in the response's extensions:
-/// a layer further out settles the delivery by it.
+/// `500`, or `1` for a callback that the handler discards. The error is in the response's extensions, by
+/// which an outer layer settles the delivery.
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for HandlerError {
     fn into_response(self) -> axum_core::response::Response {

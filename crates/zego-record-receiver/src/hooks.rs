@@ -21,8 +21,8 @@ impl<'a> Rejected<'a> {
         self.rejection
     }
 
-    /// The AppID that the body claims, which anyone can write: of use to find out whose secret is
-    /// missing. The body is read again for it.
+    /// The AppID that the body claims, to find out whose secret is missing. Anyone can claim any AppID.
+    /// Each call reads the body again.
     pub fn claimed_appid(&self) -> Option<String> {
         claimed_appid(self.body)
     }
@@ -33,8 +33,8 @@ impl<'a> Rejected<'a> {
 }
 
 /// A signed request that was rejected, for [`on_quarantine`](crate::ReceiverBuilder::on_quarantine). It
-/// may be a recording all the same, and ZEGOCLOUD gives up after six attempts: keep the body where a
-/// person can look at it.
+/// may still be a recording, and ZEGOCLOUD gives up after six attempts: keep the body where a person can
+/// look at it.
 #[derive(Clone, Copy)]
 pub struct Quarantined<'a> {
     rejection: &'a Rejection,
@@ -47,7 +47,7 @@ impl<'a> Quarantined<'a> {
         self.rejection
     }
 
-    /// The body as it came. It holds a signature that may still be fresh, so keep it private.
+    /// The body as it arrived. It holds a signature that may still be fresh, so keep it private.
     pub fn body(&self) -> &'a [u8] {
         self.body
     }

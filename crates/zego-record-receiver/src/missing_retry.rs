@@ -59,21 +59,21 @@ impl MissingRetries {
         self.watched().failures.is_empty()
     }
 
-    /// What is overdue by now, and when the next one will be.
-    pub(crate) fn take_overdue(&self) -> (Vec<Abandoned>, Option<Instant>) {
+    /// The retries that are missing by now, and when the next one will be.
+    pub(crate) fn take_missing(&self) -> (Vec<Abandoned>, Option<Instant>) {
         let now = Instant::now();
         let mut watched = self.watched();
-        let mut overdue = Vec::new();
+        let mut missing = Vec::new();
         while let Some((deadline, key)) = watched.deadlines.front().copied() {
             if is_current(&watched.failures, deadline, &key) {
                 if deadline > now {
-                    return (overdue, Some(deadline));
+                    return (missing, Some(deadline));
                 }
-                overdue.extend(watched.failures.remove(&key).map(|(_, failure)| failure));
+                missing.extend(watched.failures.remove(&key).map(|(_, failure)| failure));
             }
             watched.deadlines.pop_front();
         }
-        (overdue, None)
+        (missing, None)
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {

@@ -6,7 +6,7 @@ use crate::delivery::HandlerError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome<T> {
-    /// What the delivery is settled by.
+    /// The result that the delivery is settled with.
     pub result: Result<(), HandlerError>,
     /// What [`Pipeline::deliver`](crate::Pipeline::deliver) passes on.
     pub output: T,

@@ -1,4 +1,4 @@
-//! From a verdict to what goes over the wire.
+//! From a verdict to a response.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use zego_record_core::Verdict;
 
 use crate::panics::catch;
 
-/// A response in no framework's type, for an adapter to convert as it is.
+/// A response, for an adapter to convert into its framework's type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     verdict: Verdict,

@@ -242,7 +242,7 @@ fn a_million_signatures_stay_within_the_bound() {
     assert_eq!(guard.evictions(), 1_000_000 - guard.len() as u64);
 }
 
-/// A cache that chooses what to admit or to keep forgets just these.
+/// A cache that chooses what to take or to keep would forget just these.
 #[test]
 fn a_full_guard_still_rejects_the_replay_of_a_fresh_signature() {
     let guard = MemoryGuard::with_capacity(10_000);

@@ -12,7 +12,7 @@ const NOW: UnixSeconds = UnixSeconds::new(1_760_001_900);
 /// Builds the [`RecordCallback`] or the [`Delivery`] that a handler gets.
 ///
 /// Verification is the only way to a callback, so this signs a request and verifies it with a secret
-/// and a clock of its own. A callback for which no request exists can therefore not be built.
+/// and a clock of its own. So it cannot build a callback that no request leads to.
 ///
 /// ```
 /// use zego_record_core::Vendor;

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_is_written_as_it_is_known() {
+    fn each_wire_form_is_written_as_documented() {
         let fields = vec![
             text("a b", "\"+%"),
             ("n".to_owned(), Value::Json("12".to_owned())),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_keeps_its_digits_becomes_a_number() {
+    fn an_integer_becomes_a_number_only_if_it_keeps_its_digits() {
         let mut fields = vec![
             text("nonce", "12345678901234567890"),
             text("appid", "007"),

@@ -132,7 +132,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Sets a field to JSON as it stands: a number, `null`, an array, or nothing valid at all. In a
+    /// Sets a field to this JSON: a number, `null`, an array, or something invalid. In a
     /// form `null` leaves the field out, and a string loses its quotes.
     pub fn field_json(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
         self.edits
@@ -147,7 +147,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Adds a field as JSON as it stands, even if there is one of this name.
+    /// Adds a field with this JSON, even if there is one of this name.
     pub fn add_field_json(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
         self.edits
             .push(Edit::Add(name.into(), Value::Json(json.into())));

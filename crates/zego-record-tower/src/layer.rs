@@ -12,14 +12,14 @@ use crate::service::RecordService;
 /// [`Delivery`](crate::Delivery), and its body is the one that was received. If the inner service
 /// responds with a 2xx, the response is `1`; any other response is passed on, and ZEGOCLOUD tries again.
 ///
-/// An inner service must not turn an error into a 2xx: in axum, an `Err` of a type that renders as a text,
+/// An inner service must not turn an error into a 2xx: in axum, an `Err` of a type that renders as plain text,
 /// such as `Result<Ack, String>`, responds with `200` and would count as success. Return
 /// `Result<Ack, HandlerError>`.
 ///
-/// A response with a [`HandlerError`](crate::HandlerError) in its extensions is settled by that error,
-/// whatever its status: one that discards is answered with `1`.
+/// If the response has a [`HandlerError`](crate::HandlerError) in its extensions, the delivery is settled
+/// with that error, whatever the status: one that discards is answered with `1`.
 ///
-/// Every response that this crate decides about has its [`Verdict`](crate::Verdict) in the extensions.
+/// Every response has its [`Verdict`](crate::Verdict) in the extensions.
 #[derive(Clone, Debug)]
 pub struct RecordLayer {
     receiver: Receiver,

@@ -34,8 +34,8 @@ use crate::reply::respond;
 /// Other methods than `POST` are answered with `405`. The handler runs in a task of its own and is not
 /// dropped when the client disconnects.
 ///
-/// The filter looks at no path: put one in front of it, with [`warp::path::end`]. It answers every
-/// request that gets to it and never rejects, as its error type shows: no route behind it is tried. The
+/// The filter ignores the path: put one in front of it, with [`warp::path::end`]. It answers every
+/// request that reaches it and never rejects, as its error type shows: no route behind it is tried. The
 /// response has its [`Verdict`] in its extensions.
 pub fn record<H, A, F>(
     receiver: Receiver,
@@ -64,8 +64,8 @@ where
 }
 
 /// A filter that only verifies: it runs an `async fn` from a [`RecordCallback`] to any reply, such as
-/// [`Ack`](crate::Ack), and answers every other request by itself. A reply such as `Result<Ack, String>` will
-/// not do: warp renders its error as `200`.
+/// [`Ack`](crate::Ack), and answers every other request by itself. A reply such as `Result<Ack, String>` is
+/// wrong: warp renders its error as `200`.
 ///
 /// It reads and verifies the request and checks it for replays. It does not deduplicate: a retry runs
 /// the handler again, the handler is dropped when the client disconnects, a panic closes the connection,
@@ -73,8 +73,8 @@ where
 /// the callback that the layer has verified, and reads nothing.
 ///
 /// The handler is a parameter, since a filter that only extracted the callback would have to reject: warp
-/// would then try the next route, which might answer a forged callback with `200`. As [`record`], it looks
-/// at no path and never rejects.
+/// would then try the next route, which might answer a forged callback with `200`. Like [`record`], it
+/// ignores the path and never rejects.
 pub fn verified<H, F>(
     receiver: Receiver,
     handler: H,

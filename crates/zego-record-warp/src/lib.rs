@@ -67,8 +67,8 @@
 //!
 //! ## They respond, they never reject
 //!
-//! To warp a rejection is an invitation to the next route, and what no route wants warp answers in its own
-//! words. A rejected callback must not get there, so both filters respond to everything that gets to them.
+//! When a filter rejects, warp tries the next route, and responds by itself if no route takes the request.
+//! A rejected callback must not reach another route, so both filters respond to every request.
 //! Their error type is [`Infallible`](std::convert::Infallible), with which warp does not compile a route
 //! behind them that could never be reached; with a path in front they compose with `or`, `with`, `recover`
 //! and `boxed` like any other filter:

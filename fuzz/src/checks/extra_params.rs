@@ -1,4 +1,4 @@
-//! No text in `extra_params` breaks a callback, and its members are read right.
+//! No string in `extra_params` breaks a callback, and its members are read correctly.
 
 use zego_record_core::{ExtraParams, RecordCallback, Vendor};
 
@@ -8,7 +8,7 @@ use crate::reference::json::{self, Json};
 use crate::world::{SECRET, accepted, with_signature};
 use crate::write::{self, Spelling};
 
-/// Takes the text of `extra_params`, and sends it as a string, in a form and, if it is one, as an
+/// Takes the value of `extra_params`, and sends it as a string, in a form and, if it is one, as an
 /// object.
 pub fn check(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else {

@@ -117,7 +117,7 @@ fn judge(secret: &CallbackSecret, timestamp: &str, nonce: &str, signature: &str)
     }
 }
 
-/// The text with one of its bits flipped, unless that is no text.
+/// The string with one of its bits flipped, unless that is not UTF-8.
 fn flip(text: &str, bit: usize) -> Option<String> {
     let mut bytes = text.as_bytes().to_vec();
     let bit = bit % (bytes.len() * 8);

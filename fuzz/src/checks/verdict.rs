@@ -1,4 +1,4 @@
-//! Any body gets a verdict, and an accepted one keeps all that acceptance promises.
+//! Any body gets a verdict, and an accepted one keeps everything that acceptance promises.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use crate::world::{
     with_signature,
 };
 
-/// What must not be told: the secrets, and what they sign the usual timestamp and nonce with.
+/// What must not be revealed: the secrets, and what they sign the usual timestamp and nonce with.
 static SECRETS: LazyLock<[String; 4]> = LazyLock::new(|| {
     let right = |text: &str| sign(&secret(text), TIMESTAMP, NONCE).to_string();
     [
@@ -42,7 +42,7 @@ fn judge_at_the_edges(body: &[u8]) {
         timestamp(body)
     };
     let fresh = judge(body, timestamp);
-    for (now, due) in [
+    for (now, expected) in [
         (timestamp + TOLERANCE, fresh),
         (timestamp - TOLERANCE, fresh),
         (timestamp + TOLERANCE + 1, Verdict::Stale),
@@ -50,8 +50,8 @@ fn judge_at_the_edges(body: &[u8]) {
         (i64::MAX, Verdict::Stale),
         (i64::MIN, Verdict::Future),
     ] {
-        let due = if before_the_clock { at_now } else { due };
-        assert_eq!(judge(body, now), due, "at {now}");
+        let expected = if before_the_clock { at_now } else { expected };
+        assert_eq!(judge(body, now), expected, "at {now}");
     }
 }
 
@@ -141,10 +141,10 @@ fn is_signed_field(name: &str) -> bool {
 }
 
 fn tells_no_secret(rejection: &Rejection) {
-    let told = format!("{rejection} {rejection:?}");
+    let shown = format!("{rejection} {rejection:?}");
     assert!(
-        !SECRETS.iter().any(|secret| told.contains(secret)),
-        "{told}"
+        !SECRETS.iter().any(|secret| shown.contains(secret)),
+        "{shown}"
     );
     assert!(!rejection.verdict().is_success());
     assert_eq!(

@@ -7,7 +7,7 @@ use crate::reference::verdict::{FIELDS, Member, members};
 use crate::world::{NOW, SECRET, signed_fields, verifier};
 use crate::write::{self, Spelling};
 
-/// Takes a body. What it says is written in each form, signed anew, and compared.
+/// Takes a body. Its content is written in each form, signed anew, and compared.
 pub fn check(body: &[u8]) {
     let Some(members) = members(body) else {
         return;
@@ -18,7 +18,7 @@ pub fn check(body: &[u8]) {
         // Null is absent, and a form has no word for it.
         .filter(|member| member.value != Json::Null)
         .collect();
-    // A form has no types, so a wrong one can only be told in JSON.
+    // A form has no types, so only JSON can have a wrong one.
     if members.iter().any(has_wrong_type) {
         return;
     }
@@ -88,7 +88,7 @@ fn has_wrong_type(member: &Member) -> bool {
         }
 }
 
-/// What the member says, as a text.
+/// The value of a member, as a string.
 fn text(member: &Member) -> &str {
     match &member.value {
         Json::Text(text) => text,
@@ -139,7 +139,7 @@ fn unusual_json(pairs: &[(String, String)]) -> String {
     write::object(&members, Spelling::Escaped)
 }
 
-/// Whether a text can stand in the document as the JSON that it is.
+/// Whether a string can stand in the document as the JSON that it is.
 fn can_be_bare(name: &str, text: &str) -> bool {
     // The document adds a level; and white space between tokens would not be kept.
     let nested = format!("[{text}]");

@@ -1,8 +1,8 @@
-//! `extra_params`: which vendor, and what it says.
+//! `extra_params`: which vendor, and its data.
 
 use super::json::{self, Json};
 
-/// What is read from the text.
+/// What is read from the string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtraParams {
     /// The vendor's name in lower case.
@@ -17,7 +17,7 @@ pub struct ExtraParams {
     pub duration: Option<String>,
 }
 
-/// Reads the text. `None` where the rules do not say what it means: nested very deeply, or with an
+/// Reads the string. `None` where the rules do not define its meaning: nested very deeply, or with an
 /// escape that stands for no character.
 pub fn read(text: &str) -> Option<ExtraParams> {
     let nothing = ExtraParams::default();
@@ -73,7 +73,7 @@ pub fn read(text: &str) -> Option<ExtraParams> {
     })
 }
 
-/// The text of a documented member that is there at most once; null is absent.
+/// The value of a documented member that occurs at most once; null is absent.
 fn member(members: &[(String, Json)], spellings: &[&str]) -> Result<Option<String>, ()> {
     let mut found = None;
     for (name, value) in members {

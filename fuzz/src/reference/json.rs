@@ -24,7 +24,7 @@ pub struct Document {
     pub value: Json,
     /// Where the value is an object: the members' values as they are written, in their order.
     pub sources: Vec<String>,
-    /// Whether a `\u` escape stands for half of a surrogate pair, which no text can hold.
+    /// Whether a `\u` escape stands for half of a surrogate pair, which no string can hold.
     pub has_lone_surrogate: bool,
 }
 
@@ -50,7 +50,7 @@ pub fn read(text: &str) -> Option<Document> {
     })
 }
 
-/// Whether a text is written as a JSON number is.
+/// Whether a string is written as a JSON number is.
 pub fn is_number(text: &str) -> bool {
     !text.contains([' ', '\t', '\n', '\r'])
         && matches!(read(text), Some(document) if matches!(document.value, Json::Number(_)))

@@ -20,7 +20,7 @@ pub const FIELDS: [&str; 10] = [
     "timestamp",
 ];
 
-/// So many fields that the protocol does not define are kept; with more, nothing is read.
+/// How many fields that the protocol does not define are kept; a body with more is not read.
 pub const MAX_OTHERS: usize = 1_000;
 
 /// What a receiver is configured with.
@@ -37,9 +37,9 @@ pub struct Config<'a> {
 pub struct Member {
     /// The name.
     pub name: String,
-    /// The value; a text where it came in a form.
+    /// The value; a string where it came in a form.
     pub value: Json,
-    /// Its JSON without white space between the tokens, or the form's text.
+    /// Its JSON without white space between the tokens, or the form's string.
     pub source: String,
 }
 
@@ -55,20 +55,20 @@ pub enum Event {
 /// A recording.
 #[derive(Debug)]
 pub struct Record {
-    /// The documented fields that came, by name, as texts.
+    /// The documented fields that came, by name, as strings.
     pub known: HashMap<&'static str, String>,
     /// Unix seconds.
     pub begin_time: i64,
     /// Unix seconds.
     pub end_time: i64,
-    /// What the vendor says, where the rules say what it means.
+    /// The vendor's data, where the rules define its meaning.
     pub extra_params: Option<ExtraParams>,
     /// The fields that are not documented.
     pub others: Vec<Member>,
 }
 
 impl Record {
-    /// A text that is there, since the event was accepted.
+    /// A string that is there, since the event was accepted.
     pub fn text(&self, name: &str) -> &str {
         self.known.get(name).map_or("", String::as_str)
     }
@@ -120,11 +120,11 @@ pub fn members(body: &[u8]) -> Option<Vec<Member>> {
     }
 }
 
-/// A body that is signed and fresh, whatever it says. A receiver binds its signature to all that it says
+/// A body that is signed and fresh, whatever its content. A receiver binds its signature to the content
 /// before anything of that is judged.
 #[derive(Debug)]
 pub struct Authenticated {
-    /// The documented fields that came, by name, as texts.
+    /// The documented fields that came, by name, as strings.
     pub known: HashMap<&'static str, String>,
     /// The fields that are not documented.
     pub others: Vec<Member>,
@@ -238,7 +238,7 @@ fn json_members(text: &str) -> Option<Vec<Member>> {
 
 type SortedOut = (HashMap<&'static str, String>, Vec<Member>);
 
-/// Documented fields as texts, and the others; `None` where a documented field is there twice, of a
+/// Documented fields as strings, and the others; `None` where a documented field is there twice, of a
 /// wrong type, or has a control character, or where there are too many others.
 fn sort_out(members: Vec<Member>) -> Option<SortedOut> {
     let mut seen = Vec::new();

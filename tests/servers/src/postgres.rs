@@ -70,7 +70,7 @@ impl Postgres {
         format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Stops it as a crash does: connections are cut, nothing is written any more.
+    /// Stops it as a crash does: connections are cut, and nothing more is written.
     pub fn stop_immediately(&self) {
         if let Some(mut server) = self.server.lock().unwrap().take() {
             let _ = Command::new("kill")

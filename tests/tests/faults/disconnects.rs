@@ -50,7 +50,7 @@ async fn disconnects_at_random_offsets_leave_nothing_behind(mount: &'static Moun
         }
     }
 
-    // As ZEGOCLOUD does, whatever has become of the first attempt.
+    // As ZEGOCLOUD does, whatever has happened to the first attempt.
     if mount.extent == Extent::Receiver {
         for stream in &complete {
             let retry = request(stream).build();
@@ -59,7 +59,7 @@ async fn disconnects_at_random_offsets_leave_nothing_behind(mount: &'static Moun
             }
         }
     }
-    // A connection's task owns its descriptor, and a handler's task a pass.
+    // A connection's task owns its descriptor, and a handler's task a permit.
     until("all connections are closed", || descriptors() <= before).await;
     open.nobody_in_flight().await;
     let runs = open.running.script.take_runs();

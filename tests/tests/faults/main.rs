@@ -54,7 +54,7 @@ impl Open {
     }
 
     async fn nobody_in_flight(&self) {
-        until("nobody is in flight", || {
+        until("no handler is in flight", || {
             self.running.receiver.counters().in_flight == 0
         })
         .await;
@@ -79,7 +79,7 @@ fn on_mount<F: Future<Output = ()>>(mount: &'static Mount, test: impl FnOnce(&'s
     alone(async { test(mount).await });
 }
 
-/// Waits for something that must come about.
+/// Waits for something that must happen.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let wait = async {
         while !is_so() {

@@ -91,7 +91,7 @@ async fn hold(open: &Open, number: usize) -> (Vec<SignedRequest>, Answers) {
     (requests, answers)
 }
 
-/// What another process with the same store makes of them.
+/// The verdicts of another process with the same store.
 async fn settled_as(open: &Open, requests: &[SignedRequest]) -> Vec<Verdict> {
     let store = Arc::clone(&open.store);
     let another = receiver().store(store).build().unwrap();

@@ -54,7 +54,7 @@ async fn the_expected_signature_is_in_no_answer(running: &Running) {
         let expected = sign(&secret, forged.timestamp(), forged.nonce()).to_string();
         let response = send(running.address, forged.into_http()).await;
         let received = format!("{:?} {:?}", response.headers(), response.body()).to_lowercase();
-        // A part of it would be a help too.
+        // A part of it would help a forger, too.
         for private in [&expected[..8], &expected[32..], SECRET] {
             assert!(!received.contains(private), "{signing:?}: {received}");
         }

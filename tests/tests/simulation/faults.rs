@@ -16,7 +16,7 @@ pub(crate) struct Weather {
     pub(crate) outage: Option<(Duration, Duration)>,
     /// How long ZEGOCLOUD waits for an answer, which it does not say.
     pub(crate) sender_timeout: Duration,
-    /// Whether a retry is due so long after the attempt before it began, or after it failed.
+    /// Whether a retry is expected that long after the attempt before it began, or after it failed.
     pub(crate) gap_from_failure: bool,
     /// Whether a retry is signed anew.
     pub(crate) signs_anew: bool,

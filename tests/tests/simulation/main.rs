@@ -1,6 +1,6 @@
 //! The receiver on simulated time against a fake ZEGOCLOUD, with random faults wherever there can be
 //! one: on the way there and back, in the handler, in the store and on the line to it, in the process
-//! and in its clock. `simulation/truth.rs` has what must hold all the same.
+//! and in its clock. `truth.rs` has what must hold in spite of them.
 //!
 //! Everything that happens follows from the seed. `SIMULATION_SEEDS=200000` runs that many seeds instead
 //! of 10,000, from `SIMULATION_FROM=10000` on if set; `SIMULATION_SEED=4711` runs that one alone and

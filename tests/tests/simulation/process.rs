@@ -31,7 +31,7 @@ pub(crate) struct Process {
     clock: MachineClock,
 }
 
-/// A process that is dead runs on unseen: nothing that it does reaches anybody any more. That is what
+/// A process that is dead runs on unseen: nothing that it does has an effect outside. That is what
 /// a death looks like from outside, and the tasks of one receiver cannot be told from another's.
 #[derive(Debug)]
 pub(crate) struct Life {
@@ -139,7 +139,7 @@ impl Process {
         self.receiver.counters().in_flight
     }
 
-    /// Ends in good order.
+    /// Shuts down cleanly.
     pub(crate) async fn shut_down(&self, world: &World) {
         self.is_closing.store(true, Ordering::Relaxed);
         self.receiver.shutdown().await;

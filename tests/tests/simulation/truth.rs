@@ -1,6 +1,6 @@
-//! What has really become of a callback, and what no receiver may make of it:
+//! What has really happened to a callback, and what must hold for every receiver:
 //!
-//! * No 2xx without an effect (or a handler that has said that it will never want it).
+//! * No 2xx without an effect, unless the handler has discarded the callback.
 //! * Never two runs of a handler at once, and none beyond the handler's timeout.
 //! * A run after an effect needs an excuse, which only a fault gives: the process died before the
 //!   effect was written down, the store did not take it down, or the run with the effect did not end
@@ -18,7 +18,7 @@ const LEASE: Duration = Duration::from_secs(10);
 /// A claim or a settlement with three tries takes less than this.
 pub(crate) const IN_TRANSIT: Duration = Duration::from_secs(2);
 
-/// What has become of one callback. Times are since the beginning of the simulation.
+/// What has happened to one callback. Times are since the beginning of the simulation.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
     /// How often a handler has had its effect, or has decided that there is to be none.

@@ -36,7 +36,7 @@ struct State {
     processes: u32,
     totals: Totals,
     violation: Option<String>,
-    /// What has happened, if anybody wants to know.
+    /// What has happened, if it is recorded.
     history: Option<Vec<String>>,
 }
 

@@ -16,7 +16,7 @@ use crate::world::{BEGIN, World, name};
 const GAPS: [u64; 5] = [2, 4, 8, 16, 32];
 const WIRE_FORMS: [WireForm; 3] = [WireForm::Json, WireForm::Form, WireForm::EncodedJson];
 
-/// What has become of one callback as far as ZEGOCLOUD can see, and all of its requests that came in.
+/// What has happened to one callback as far as ZEGOCLOUD can see, and all of its requests that arrived.
 pub(crate) struct Sent {
     pub(crate) callback: usize,
     pub(crate) attempts: usize,

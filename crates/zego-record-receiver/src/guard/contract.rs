@@ -13,8 +13,8 @@ use crate::store::{BoxFuture, StoreError};
 /// signature while it is fresh. The same content may come again, since a retry may carry the same
 /// signature.
 ///
-/// `bind` must be **one atomic step in the guard**: of two requests under one signature, never both
-/// are [`First`](Binding::First). A guard that panics counts as one that is unavailable.
+/// `bind` must be **one atomic step in the guard**: of two requests under one signature, at most one is
+/// [`First`](Binding::First). A guard that panics is treated as unavailable.
 pub trait ReplayGuard: fmt::Debug + Send + Sync {
     /// Binds the signature to the content, unless it is bound already. A binding is kept for
     /// [`keep_for`](ReplayCheck::keep_for) on the guard's own clock, and a later request does not
@@ -35,7 +35,7 @@ pub trait ReplayGuard: fmt::Debug + Send + Sync {
     }
 }
 
-/// For a guard that others hold as well.
+/// A shared guard.
 impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
     fn bind<'a>(&'a self, check: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
         (**self).bind(check)
@@ -86,7 +86,7 @@ impl fmt::Debug for ReplayCheck {
     }
 }
 
-/// The result of a [`ReplayCheck`]. Exhaustive by decision: a receiver must have an answer to each.
+/// The result of a [`ReplayCheck`]. Exhaustive by decision: a receiver must handle each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// The signature was not seen before; it is now bound to the content.

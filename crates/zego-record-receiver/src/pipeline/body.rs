@@ -9,7 +9,7 @@ use futures_core::Stream;
 use tokio::time::Instant;
 use zego_record_core::Rejection;
 
-/// What a body may take.
+/// The limits of a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyLimits {
     /// In bytes.

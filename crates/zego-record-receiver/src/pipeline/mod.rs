@@ -1,5 +1,5 @@
-//! The way of a request, a file a step: read the body, verify, claim, run, settle; with an inbox, verify
-//! and accept.
+//! The pipeline of a request, one file for each step: read the body, verify, claim, run, settle; with an
+//! inbox, verify and accept.
 
 mod accept;
 mod body;
@@ -71,7 +71,7 @@ impl<'a> Pipeline<'a> {
     ///
     /// # Errors
     ///
-    /// If the request is rejected; nobody has to be told any more.
+    /// If the request is rejected. Hooks, counters and log have got it by then.
     pub async fn receive<B: Buf, E>(
         &self,
         method: &str,
@@ -131,7 +131,7 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Claims the delivery, runs the handler in a task of its own and settles the outcome. Returns the
-    /// verdict and, if the handler has run to its end, its output.
+    /// verdict and, if the handler has completed, its output.
     ///
     /// The returned future only waits for the task: when it is dropped, the handler keeps running, and
     /// the next retry gets its result.
@@ -176,7 +176,7 @@ impl<'a> Pipeline<'a> {
         trace.outcome_of(task.await)
     }
 
-    /// What goes over the wire for a verdict.
+    /// The response for a verdict.
     pub fn reply(&self, verdict: Verdict) -> Reply {
         self.inner().config.replies.reply(verdict)
     }

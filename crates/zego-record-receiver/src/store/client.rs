@@ -38,7 +38,7 @@ impl StoreClient {
         try_again(self.timeout, || self.store.settle(claim, settlement)).await
     }
 
-    /// One page; the next one is due soon in any case.
+    /// One page; the next one follows soon in any case.
     pub(crate) async fn purge(&self, limit: u32) -> Result<u64, StoreError> {
         call(self.timeout, || self.store.purge(limit)).await
     }

@@ -32,7 +32,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// [`DeliveryRecord`](crate::DeliveryRecord) has the transitions as pure functions, and
 /// `zego-record-testkit` has a conformance suite that every implementation should pass.
 ///
-/// A store that panics counts as one that is unavailable.
+/// A store that panics is treated as unavailable.
 pub trait DeliveryStore: fmt::Debug + Send + Sync {
     /// Asks for the right to run the handler.
     fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ClaimOutcome, StoreError>>;
@@ -56,7 +56,7 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync {
     fn evictions(&self) -> u64;
 }
 
-/// For a store that others hold as well.
+/// A shared store.
 impl<T: DeliveryStore + ?Sized> DeliveryStore for Arc<T> {
     fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ClaimOutcome, StoreError>> {
         (**self).claim(claim)
@@ -160,7 +160,7 @@ impl Owner {
     }
 }
 
-/// The result of a claim. Exhaustive by decision: a receiver must have an answer to each.
+/// The result of a claim. Exhaustive by decision: a receiver must handle each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimOutcome {
     /// Run the handler. A claim that the same owner repeats, since the first result was lost, returns
@@ -170,7 +170,7 @@ pub enum ClaimOutcome {
     Busy,
     /// The delivery is done.
     Done,
-    /// The store has no room left but for what is running.
+    /// The store is full of deliveries that are running.
     Full,
 }
 

@@ -107,7 +107,7 @@ fn equal(a: &Value, b: &Value) -> bool {
     a == b || ((a.is_f64() || b.is_f64()) && a.as_f64().is_some() && a.as_f64() == b.as_f64())
 }
 
-/// The beginning of a body, with all that is not printable escaped.
+/// The beginning of a body, with unprintable characters escaped.
 fn shorten(body: &[u8]) -> String {
     let (shown, dots) = match body.get(..SHOWN) {
         Some(shown) if body.len() > SHOWN => (shown, ".."),

@@ -101,7 +101,7 @@ impl<'a, C: Fn() -> UnixSeconds> Conformance<'a, C> {
     }
 
     /// Repeats the run whose report shows this seed; with the same clock, byte for byte. An app that
-    /// has kept its state since takes it all for duplicates.
+    /// has kept its state since then sees only duplicates.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self

@@ -33,7 +33,7 @@ pub struct Difference {
     pub sent: String,
     /// What was expected.
     pub expected: String,
-    /// What came, with all that is wrong about it.
+    /// What came, and everything that is wrong about it.
     pub got: String,
 }
 

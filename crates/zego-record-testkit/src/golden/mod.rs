@@ -16,11 +16,11 @@
 //! | `{time:AGE}`, `{time:FROM..TO}` | the clock less AGE seconds, or some second of a span |
 //! | `{digits:N}`, `{alphanumeric:N}` | random characters |
 //! | `{byte:HH}` | one byte |
-//! | `{repeat:TEXT:N}` | a repeated text |
+//! | `{repeat:TEXT:N}` | a repeated string |
 //! | `{fill:N}` | as much padding as makes the body `N` bytes long |
-//! | `{json_record}`, .. | a text in `fragments.json` |
+//! | `{json_record}`, .. | a string in `fragments.json` |
 //!
-//! All else in braces is literal.
+//! Anything else in braces is literal.
 //!
 //! | member of a step | default | meaning |
 //! |---|---|---|

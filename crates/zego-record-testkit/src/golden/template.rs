@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use zego_record_core::UnixSeconds;
 
-/// Pieces of text that many bodies share, by name.
+/// Pieces that many bodies share, by name.
 static FRAGMENTS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
     serde_json::from_str(include_str!("fragments.json"))
         .unwrap_or_else(|error| panic!("golden/fragments.json is not readable: {error}"))
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_drawn_has_the_length_asked_for() {
+    fn random_characters_have_the_requested_length() {
         for _ in 0..100 {
             let mut template = template();
             let digits = template.text("{digits:20}");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_are_templates_too() {
+    fn fragments_are_templates_themselves() {
         let text = template().text("{form_record}");
         assert!(text.contains("stream_alias=lesson-7&"), "{text}");
     }
