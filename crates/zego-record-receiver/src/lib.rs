@@ -58,6 +58,7 @@ mod quarantine;
 mod rate_limit;
 mod receiver;
 mod reply;
+mod shards;
 mod skew;
 mod store;
 pub mod support;

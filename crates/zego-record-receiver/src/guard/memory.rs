@@ -4,18 +4,15 @@ use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::contract::{Binding, ReplayCheck, ReplayGuard};
 use crate::clock::{Clock, SystemClock};
+use crate::shards::Shards;
 use crate::store::{BoxFuture, StoreError};
-use crate::sync::{Mutex, MutexGuard};
 
 const DEFAULT_CAPACITY: usize = 131_072;
-/// A shard has a lock of its own. It is so small that growing it, or removing everything in it at once,
-/// makes no pause that anybody notices, and nearly fills a table of 2,048 places, which has room for 1,792.
-const SHARD_CAPACITY: usize = 1_750;
 
 /// The signatures that one process has seen.
 ///
@@ -23,8 +20,7 @@ const SHARD_CAPACITY: usize = 1_750;
 /// full of live ones, those that expire first are removed earlier, and counted.
 pub struct MemoryGuard {
     clock: Arc<dyn Clock>,
-    shards: Box<[Mutex<Shard>]>,
-    shard_capacity: usize,
+    shards: Shards<Shard>,
 }
 
 #[derive(Default)]
@@ -47,11 +43,9 @@ impl MemoryGuard {
 
     /// A guard for `capacity` signatures, at least one.
     pub fn with_capacity(capacity: usize) -> Self {
-        let shards = capacity.div_ceil(SHARD_CAPACITY).max(1);
         Self {
             clock: Arc::new(SystemClock::new()),
-            shards: (0..shards).map(|_| Mutex::default()).collect(),
-            shard_capacity: (capacity / shards).max(1),
+            shards: Shards::new(capacity),
         }
     }
 
@@ -64,7 +58,7 @@ impl MemoryGuard {
 
     /// How many signatures it holds.
     pub fn len(&self) -> usize {
-        self.shards().map(|shard| shard.contents.len()).sum()
+        self.shards.iter().map(|shard| shard.contents.len()).sum()
     }
 
     /// Whether it holds none.
@@ -75,22 +69,17 @@ impl MemoryGuard {
     /// As [`ReplayGuard::bind`], without a future around it.
     pub fn bind_now(&self, check: &ReplayCheck) -> Binding {
         let [a, b, c, d, ..] = check.signature;
-        let index = u32::from_be_bytes([a, b, c, d]) as usize % self.shards.len();
         let now = self.clock.monotonic();
-        lock(&self.shards[index]).bind(check, now, self.shard_capacity)
-    }
-
-    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
-        self.shards.iter().map(lock)
+        let mut shard = self.shards.of(u32::from_be_bytes([a, b, c, d]).into());
+        shard.bind(check, now, self.shards.shard_capacity())
     }
 }
 
 /// Without the signatures.
 impl fmt::Debug for MemoryGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let capacity = self.shard_capacity * self.shards.len();
         f.debug_struct("MemoryGuard")
-            .field("capacity", &capacity)
+            .field("capacity", &self.shards.capacity())
             .finish_non_exhaustive()
     }
 }
@@ -110,7 +99,7 @@ impl ReplayGuard for MemoryGuard {
         Box::pin(async move {
             let now = self.clock.monotonic();
             let mut left = u64::from(limit);
-            for mut shard in self.shards() {
+            for mut shard in self.shards.iter() {
                 left -= shard.remove_expired(now, left);
             }
             Ok(u64::from(limit) - left)
@@ -118,7 +107,7 @@ impl ReplayGuard for MemoryGuard {
     }
 
     fn evictions(&self) -> u64 {
-        self.shards().map(|shard| shard.evictions).sum()
+        self.shards.iter().map(|shard| shard.evictions).sum()
     }
 
     fn is_infallible(&self) -> bool {
@@ -166,9 +155,4 @@ impl Shard {
 fn expiry(time: Duration) -> Expiry {
     let seconds = time.as_secs().saturating_add(1);
     Expiry::try_from(seconds).unwrap_or(Expiry::MAX)
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // No panic can leave a shard half-written: nothing between two writes of it can panic.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,8 +5,8 @@ use std::collections::hash_map::Entry::Occupied;
 use std::collections::{BinaryHeap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use zego_record_core::DeliveryKey;
@@ -16,14 +16,12 @@ use super::contract::{
 };
 use super::state::{DeliveryRecord, DeliveryState};
 use crate::clock::{Clock, SystemClock};
-use crate::sync::{Mutex, MutexGuard};
+use crate::shards::Shards;
+use crate::sync::MutexGuard;
 
 const DEFAULT_CAPACITY: usize = 65_536;
 const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A shard has a lock of its own. It is so small that growing it, or cleaning all of it up, makes no pause
-/// that anybody notices, and nearly fills a table of 2,048 places, which has room for 1,792.
-const SHARD_CAPACITY: usize = 1_750;
 /// How many expired deliveries a claim removes from its own shard, and from another one in turn, so that
 /// shards that nobody asks for become empty as well.
 const SWEEP_OWN: usize = 2;
@@ -37,9 +35,8 @@ const SWEEP_OTHER: usize = 8;
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     hasher: RandomState,
-    shards: Box<[Mutex<Shard>]>,
-    shard_capacity: usize,
-    next_sweep: AtomicUsize,
+    shards: Shards<Shard>,
+    next_sweep: AtomicU64,
 }
 
 /// All deliveries about some of the recorded files.
@@ -70,13 +67,11 @@ impl MemoryStore {
 
     /// A store for `capacity` deliveries, at least one.
     pub fn with_capacity(capacity: usize) -> Self {
-        let shards = capacity.div_ceil(SHARD_CAPACITY).max(1);
         Self {
             clock: Arc::new(SystemClock::new()),
             hasher: RandomState::new(),
-            shards: (0..shards).map(|_| Mutex::default()).collect(),
-            shard_capacity: (capacity / shards).max(1),
-            next_sweep: AtomicUsize::new(0),
+            shards: Shards::new(capacity),
+            next_sweep: AtomicU64::new(0),
         }
     }
 
@@ -89,7 +84,7 @@ impl MemoryStore {
 
     /// How many deliveries it holds.
     pub fn len(&self) -> usize {
-        self.shards().map(|shard| shard.entries.len()).sum()
+        self.shards.iter().map(|shard| shard.entries.len()).sum()
     }
 
     /// Whether it holds none.
@@ -100,30 +95,24 @@ impl MemoryStore {
     /// The shard of an event, which all deliveries about one file belong to.
     fn shard(&self, event: u64) -> MutexGuard<'_, Shard> {
         // The table inside hashes the event anew, so that a remainder of it is as good as any.
-        let shards = self.shards.len() as u64;
-        let index = usize::try_from(event % shards).unwrap_or_default();
-        lock(&self.shards[index])
-    }
-
-    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
-        self.shards.iter().map(lock)
+        self.shards.of(event)
     }
 
     fn sweep_another(&self, now: Duration) {
         let turn = self.next_sweep.fetch_add(1, Ordering::Relaxed);
-        lock(&self.shards[turn % self.shards.len()]).remove_expired(now, SWEEP_OTHER);
+        self.shards.of(turn).remove_expired(now, SWEEP_OTHER);
     }
 
     fn claim_now(&self, claim: &Claim) -> ClaimOutcome {
         let event = self.hasher.hash_one(&claim.event_id);
         let now = self.clock.monotonic();
-        if self.shards.len() > 1 {
+        if self.shards.count() > 1 {
             self.sweep_another(now);
         }
         let mut shard = self.shard(event);
         shard.remove_expired(now, SWEEP_OWN);
         let known = shard.entries.get(&claim.key).map(|entry| entry.record);
-        if known.is_none() && !shard.has_room(self.shard_capacity, now) {
+        if known.is_none() && !shard.has_room(self.shards.shard_capacity(), now) {
             return ClaimOutcome::Full;
         }
         let about = shard.about.get(&event).copied().unwrap_or_default();
@@ -142,7 +131,7 @@ impl MemoryStore {
         let known = shard.entries.get(&claim.key).map(|entry| entry.record);
         let (record, settled) = DeliveryRecord::settle(known, claim, settlement, now);
         if let (Some(record), Settled::Applied) = (record, settled) {
-            if known.is_none() && !shard.has_room(self.shard_capacity, now) {
+            if known.is_none() && !shard.has_room(self.shards.shard_capacity(), now) {
                 return Settled::Stale;
             }
             shard.put(claim.key, record, event);
@@ -154,7 +143,7 @@ impl MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore")
-            .field("capacity", &(self.shard_capacity * self.shards.len()))
+            .field("capacity", &self.shards.capacity())
             .finish_non_exhaustive()
     }
 }
@@ -182,7 +171,7 @@ impl DeliveryStore for MemoryStore {
         Box::pin(async move {
             let now = self.clock.monotonic();
             let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
-            for mut shard in self.shards() {
+            for mut shard in self.shards.iter() {
                 left -= shard.remove_expired(now, left);
                 left -= shard.remove_running_if(left, |record| record.is_forgotten(now));
             }
@@ -195,7 +184,7 @@ impl DeliveryStore for MemoryStore {
     }
 
     fn evictions(&self) -> u64 {
-        self.shards().map(|shard| shard.evictions).sum()
+        self.shards.iter().map(|shard| shard.evictions).sum()
     }
 }
 
@@ -295,9 +284,4 @@ impl Shard {
 
 fn is_turn_of(entries: &HashMap<DeliveryKey, Entry>, turn: u64, key: &DeliveryKey) -> bool {
     entries.get(key).is_some_and(|entry| entry.turn == turn)
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // No panic can leave a shard half-written: nothing between two writes of it can panic.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
