@@ -57,7 +57,7 @@ pub struct RecordRejection {
 }
 
 impl RecordRejection {
-    /// The row of the table of verdicts.
+    /// The verdict, which decides the response.
     pub fn verdict(&self) -> Verdict {
         self.reply.verdict()
     }

@@ -261,11 +261,7 @@ async fn forty_identical_requests_at_once_run_the_handler_once() {
 #[tokio::test]
 async fn a_client_that_disconnects_does_not_stop_the_handler() {
     let (receiver, request, held, runs) = (receiver(), request("a"), Held::new(), Runs::default());
-    let waiting = tokio::spawn({
-        let (receiver, request, held) = (receiver.clone(), request.clone(), held.clone());
-        async move { receive(&receiver, &request, |delivery| held.run(delivery)).await }
-    });
-    held.has_begun().await;
+    let waiting = held.begin(&receiver, request.clone()).await;
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
 
@@ -329,11 +325,7 @@ fn after_a_crash_the_delivery_is_free_when_the_lease_is_over() {
 async fn callbacks_beyond_the_limit_are_answered_busy() {
     let receiver = builder().max_in_flight(1).build().unwrap();
     let (held, runs) = (Held::new(), Runs::default());
-    let first = tokio::spawn({
-        let (receiver, held) = (receiver.clone(), held.clone());
-        async move { receive(&receiver, &request("a"), |delivery| held.run(delivery)).await }
-    });
-    held.has_begun().await;
+    let first = held.begin(&receiver, request("a")).await;
     assert_eq!(
         receive_counted(&receiver, &request("b"), &runs).await,
         Verdict::Busy
@@ -349,11 +341,7 @@ async fn callbacks_beyond_the_limit_are_answered_busy() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_handlers_and_starts_none() {
     let (receiver, held) = (receiver(), Held::new());
-    let running = tokio::spawn({
-        let (receiver, held) = (receiver.clone(), held.clone());
-        async move { receive(&receiver, &request("a"), |delivery| held.run(delivery)).await }
-    });
-    held.has_begun().await;
+    let running = held.begin(&receiver, request("a")).await;
     let shutdown = tokio::spawn({
         let receiver = receiver.clone();
         async move { receiver.shutdown().await }
@@ -373,11 +361,7 @@ async fn a_shutdown_settles_unfinished_handlers_so_that_another_process_can_run_
     let store = Arc::new(MemoryStore::new());
     let build = || builder().store(Arc::clone(&store)).build().unwrap();
     let (receiver, held, request) = (build(), Held::new(), request("a"));
-    let running = tokio::spawn({
-        let (receiver, held, request) = (receiver.clone(), held.clone(), request.clone());
-        async move { receive(&receiver, &request, |delivery| held.run(delivery)).await }
-    });
-    held.has_begun().await;
+    let running = held.begin(&receiver, request.clone()).await;
     receiver.shutdown().await;
     assert_eq!(running.await.unwrap(), Verdict::HandlerTimeout);
     assert_eq!(

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{SECRET, builder, now, receiver, request, verify};
+use common::{SECRET, UnreachableGuard, builder, now, receiver, request, verify};
 use zego_record_core::{UnixSeconds, Verdict};
 use zego_record_receiver::{
     Binding, BoxFuture, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, ReplayProtection,
-    StoreError, StoreErrorKind,
+    StoreError,
 };
 use zego_record_testkit::{ManualClock, RequestBuilder};
 
@@ -117,28 +117,6 @@ async fn a_guard_that_only_observes_counts_and_one_that_is_off_does_not() {
 }
 
 #[derive(Debug)]
-struct Unreachable;
-
-impl ReplayGuard for Unreachable {
-    fn bind<'a>(&'a self, _: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
-        Box::pin(async {
-            Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                "the line is cut",
-            ))
-        })
-    }
-
-    fn purge(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async { Ok(0) })
-    }
-
-    fn evictions(&self) -> u64 {
-        0
-    }
-}
-
-#[derive(Debug)]
 struct Hanging;
 
 impl ReplayGuard for Hanging {
@@ -158,7 +136,10 @@ impl ReplayGuard for Hanging {
 #[tokio::test(start_paused = true)]
 async fn a_guard_that_cannot_be_reached_is_replaced_by_memory() {
     for receiver in [
-        builder().guard(Unreachable).build().unwrap(),
+        builder()
+            .guard(UnreachableGuard { evictions: 0 })
+            .build()
+            .unwrap(),
         builder().guard(Hanging).build().unwrap(),
     ] {
         let genuine = request("genuine");

@@ -49,11 +49,7 @@ async fn what_is_running_never_goes() {
         .build()
         .unwrap();
     let (held, runs) = (Held::new(), Runs::default());
-    let running = tokio::spawn({
-        let (receiver, held) = (receiver.clone(), held.clone());
-        async move { receive(&receiver, &request("a"), |delivery| held.run(delivery)).await }
-    });
-    held.has_begun().await;
+    let running = held.begin(&receiver, request("a")).await;
     assert_eq!(
         receive_counted(&receiver, &request("b"), &runs).await,
         Verdict::Busy

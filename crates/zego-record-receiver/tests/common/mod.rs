@@ -6,8 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use zego_record_core::{RecordCallback, Verdict, Verified};
-use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};
+use zego_record_receiver::{
+    Binding, BoxFuture, Delivery, HandlerError, Outcome, Receiver, ReplayCheck, ReplayGuard,
+    StoreError, StoreErrorKind,
+};
 use zego_record_testkit::{SignedRequest, fixtures};
 
 pub(crate) use zego_record_testkit::fixtures::{Runs, SECRET, now, receiver as builder};
@@ -78,6 +82,20 @@ impl Held {
         }
     }
 
+    /// Receives a request in a task of its own, and waits until its handler has begun.
+    pub(crate) async fn begin(
+        &self,
+        receiver: &Receiver,
+        request: SignedRequest,
+    ) -> JoinHandle<Verdict> {
+        let (receiver, held) = (receiver.clone(), self.clone());
+        let running = tokio::spawn(async move {
+            receive(&receiver, &request, |delivery| held.run(delivery)).await
+        });
+        self.has_begun().await;
+        running
+    }
+
     pub(crate) async fn run(self, _: Delivery) -> Result<(), HandlerError> {
         self.begun.add_permits(1);
         self.go_on.acquire().await?.forget();
@@ -92,5 +110,26 @@ impl Held {
 
     pub(crate) fn go_on(&self) {
         self.go_on.add_permits(1);
+    }
+}
+
+/// A guard that cannot be reached, so that the receiver falls back on its own.
+#[derive(Debug)]
+pub(crate) struct UnreachableGuard {
+    pub(crate) evictions: u64,
+}
+
+impl ReplayGuard for UnreachableGuard {
+    fn bind<'a>(&'a self, _: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
+        let error = StoreError::new(StoreErrorKind::Unavailable, "the line is cut");
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    fn purge(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn evictions(&self) -> u64 {
+        self.evictions
     }
 }

@@ -11,15 +11,14 @@ mod recorder;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Held, Runs, SECRET, builder, now, receive, receive_counted, request, verify};
+use common::{
+    Held, Runs, SECRET, UnreachableGuard, builder, now, receive, receive_counted, request, verify,
+};
 use listener::Listener;
 use recorder::Recorded;
 use tracing::Level;
 use zego_record_core::{CallbackSecret, Vendor, Verdict, sign};
-use zego_record_receiver::{
-    Binding, BoxFuture, HandlerError, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard,
-    ReplayProtection, StoreError, StoreErrorKind,
-};
+use zego_record_receiver::{HandlerError, MemoryGuard, MemoryStore, ReplayProtection};
 use zego_record_testkit::{ManualClock, RequestBuilder, SignedRequest, Signing};
 
 const SPAN: &str = "zego_record_callback";
@@ -101,7 +100,7 @@ async fn neither_secret_nor_signature_nor_body_is_ever_logged() {
     let listener = Listener::listen();
     let store = Arc::new(MemoryStore::with_capacity(1));
     let receiver = builder()
-        .guard(Unreachable)
+        .guard(UnreachableGuard { evictions: 2 })
         .store(Arc::clone(&store))
         .build()
         .unwrap();
@@ -194,7 +193,7 @@ async fn what_is_counted_arrives_at_the_recorder() {
     let recorded = Recorded::default();
     let _recording = metrics::set_default_local_recorder(&recorded);
     let receiver = builder()
-        .guard(Unreachable)
+        .guard(UnreachableGuard { evictions: 2 })
         .store(MemoryStore::with_capacity(1))
         .build()
         .unwrap();
@@ -209,11 +208,7 @@ async fn what_is_counted_arrives_at_the_recorder() {
     );
 
     let held = Held::new();
-    let running = tokio::spawn({
-        let (receiver, held) = (receiver.clone(), held.clone());
-        async move { receive(&receiver, &request("held"), |delivery| held.run(delivery)).await }
-    });
-    held.has_begun().await;
+    let running = held.begin(&receiver, request("held")).await;
     assert_eq!(recorded.get("zego_record_handlers_in_flight"), 1);
     held.go_on();
     assert_eq!(running.await.unwrap(), Verdict::Handled);
@@ -235,28 +230,5 @@ async fn what_is_counted_arrives_at_the_recorder() {
         ("zego_record_store_evictions_total", 2),
     ] {
         assert_eq!(recorded.get(name), expected, "{name}: {recorded:?}");
-    }
-}
-
-/// A guard that makes the receiver fall back on its own.
-#[derive(Debug)]
-struct Unreachable;
-
-impl ReplayGuard for Unreachable {
-    fn bind<'a>(&'a self, _: &'a ReplayCheck) -> BoxFuture<'a, Result<Binding, StoreError>> {
-        Box::pin(async {
-            Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                "the line is cut",
-            ))
-        })
-    }
-
-    fn purge(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async { Ok(0) })
-    }
-
-    fn evictions(&self) -> u64 {
-        2
     }
 }
