@@ -147,7 +147,7 @@ fn a_rejection_tells_neither_the_secret_nor_the_signature_that_would_be_right() 
 
 /// How long a comparison takes is `subtle`'s business; this is what could be read without a watch.
 #[test]
-fn a_guess_is_not_told_how_much_of_it_was_right() {
+fn a_rejection_does_not_reveal_how_much_of_a_guess_was_right() {
     let verifier = verifier("secret");
     let right = sign(&secret("secret"), "1760001893", "456789").to_string();
     let mut told = BTreeSet::new();

@@ -149,12 +149,12 @@ impl World {
             }
         }
         // Before the next attempt comes, whatever its timeout can stop has ended in one of these ways.
-        let overdue = |now: u64| {
+        let out_of_time = |now: u64| {
             self.live
                 .iter()
                 .any(|live| !live.blocks && live.begun + HANDLER_TIMEOUT <= now)
         };
-        if let Some(now) = next_attempt.filter(|now| !overdue(*now)) {
+        if let Some(now) = next_attempt.filter(|now| !out_of_time(*now)) {
             let mut next = self.clone();
             let outcome = next.attempt(machine, now);
             steps.push((
