@@ -38,7 +38,7 @@ async fn no_owner_claims_twice() {
 
 #[test]
 fn owners_are_made_of_nothing_that_a_forked_child_inherits() {
-    let source = include_str!("../src/owner.rs");
+    let source = include_str!("../src/store/owner.rs");
     for state in [
         "static",
         "thread_local",

@@ -142,9 +142,9 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
     let admin = connections::serve(admin_listener, admin.router(), admin_limits, None, stop());
     let admin = tokio::spawn(admin);
     // A task: if its future were dropped, what runs would be stopped instead of given back.
-    let working = worker
-        .clone()
-        .map(|worker| tokio::spawn(async move { worker.run().await }));
+    if let Some(worker) = worker.clone() {
+        tokio::spawn(async move { worker.run().await });
+    }
     let certificates = async {
         match &setup.tls {
             Some(tls) => tls.follow(Again::new()).await,
