@@ -21,9 +21,16 @@ pub(super) struct Claimed {
     pub(super) lease_ends: Instant,
 }
 
+/// Why the handler is not to run.
+pub(super) struct NotClaimed {
+    pub(super) verdict: Verdict,
+    /// Whether the store may have granted the claim all the same.
+    pub(super) may_be_granted: bool,
+}
+
 impl Inner {
-    /// Claims a delivery, or returns the verdict if the handler is not to run.
-    pub(super) async fn claim(&self, claim: &Claim) -> Result<Claimed, Verdict> {
+    /// Claims a delivery, or returns why the handler is not to run.
+    pub(super) async fn claim(&self, claim: &Claim) -> Result<Claimed, NotClaimed> {
         let claimed = self.ask_for_lease(claim).await;
         // Only now, since it may have become pending while the store was asked.
         if !self.pending.contains(&claim.key) {
@@ -37,20 +44,23 @@ impl Inner {
                 Err(error) => self.telemetry.store_failed(&error),
             }
         }
-        Err(Verdict::Duplicate)
+        Err(Verdict::Duplicate.into())
     }
 
-    async fn ask_for_lease(&self, claim: &Claim) -> Result<Claimed, Verdict> {
+    async fn ask_for_lease(&self, claim: &Claim) -> Result<Claimed, NotClaimed> {
         let (asked, begin) = (Instant::now(), self.config.clock.monotonic());
         let lease = match self.store.claim(claim).await {
             Ok(ClaimOutcome::Run(lease)) => lease,
-            Ok(ClaimOutcome::Busy) => return Err(Verdict::InProgress),
-            Ok(ClaimOutcome::Done) => return Err(Verdict::Duplicate),
-            Ok(ClaimOutcome::Full) => return Err(Verdict::Busy),
+            Ok(ClaimOutcome::Busy) => return Err(Verdict::InProgress.into()),
+            Ok(ClaimOutcome::Done) => return Err(Verdict::Duplicate.into()),
+            Ok(ClaimOutcome::Full) => return Err(Verdict::Busy.into()),
             Err(error) => {
                 self.telemetry.store_failed(&error);
                 return match self.config.store_failure {
-                    StoreFailure::Reject => Err(Verdict::StoreUnavailable),
+                    StoreFailure::Reject => Err(NotClaimed {
+                        verdict: Verdict::StoreUnavailable,
+                        may_be_granted: error.is_transient(),
+                    }),
                     StoreFailure::RunWithoutDeduplication => {
                         self.telemetry.count(Count::RunWithoutDeduplication, 1);
                         Ok(Claimed::new(None, Instant::now(), claim.lease))
@@ -66,21 +76,18 @@ impl Inner {
     }
 
     /// Lets a lease start anew that a slow claim has used up in part.
-    async fn extend(&self, claim: &Claim, lease: Lease) -> Result<Claimed, Verdict> {
+    async fn extend(&self, claim: &Claim, lease: Lease) -> Result<Claimed, NotClaimed> {
         let (asked, begin) = (Instant::now(), self.config.clock.monotonic());
         match self.store.settle(claim, Settlement::Extend).await {
             Ok(Settled::Applied) if !self.is_slow(begin) => {
                 Ok(Claimed::new(Some(lease), asked, claim.lease))
             }
-            Ok(Settled::Stale) => Err(Verdict::InProgress),
-            Ok(Settled::Applied) | Err(_) => {
-                // A store that is this slow gives leases that may end before the handler does. What
-                // cannot be given back ends by itself.
-                if let Err(error) = self.store.settle(claim, Settlement::Failed).await {
-                    self.telemetry.store_failed(&error);
-                }
-                Err(Verdict::StoreUnavailable)
-            }
+            Ok(Settled::Stale) => Err(Verdict::InProgress.into()),
+            // A store that is this slow gives leases that may end before the handler does.
+            Ok(Settled::Applied) | Err(_) => Err(NotClaimed {
+                verdict: Verdict::StoreUnavailable,
+                may_be_granted: true,
+            }),
         }
     }
 
@@ -95,6 +102,16 @@ impl Claimed {
         Self {
             lease,
             lease_ends: asked + length,
+        }
+    }
+}
+
+/// The store has answered, and granted nothing.
+impl From<Verdict> for NotClaimed {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            may_be_granted: false,
         }
     }
 }

@@ -105,7 +105,12 @@ impl Attempt {
         };
         let claimed = match inner.claim(&claim).await {
             Ok(claimed) => claimed,
-            Err(verdict) => return (Report::not_run(verdict), None),
+            Err(refused) => {
+                if refused.may_be_granted {
+                    self.receiver.give_back(claim, permit);
+                }
+                return (Report::not_run(refused.verdict), None);
+            }
         };
         let delivery = claimed.delivery(self.callback.clone());
         let attempt = delivery.attempt();

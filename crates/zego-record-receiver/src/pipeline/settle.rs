@@ -1,4 +1,4 @@
-//! Records the outcome of a run.
+//! Records the outcome of a run, or that there was none.
 
 use std::time::Duration;
 
@@ -35,6 +35,20 @@ impl Receiver {
                 self.forget_later(claim, Some(permit));
             }
         }
+    }
+
+    /// Gives back, in the background, what the store may have granted before it stopped answering: until
+    /// the lease ended, every retry would be answered `in_progress`. The owner is that of this claim
+    /// alone, so nobody else loses a lease by it. What cannot be given back ends by itself.
+    pub(super) fn give_back(&self, claim: Claim, permit: Permit) {
+        let receiver = self.clone();
+        tokio::spawn(async move {
+            let inner = &*receiver.0;
+            if let Err(error) = inner.store.settle(&claim, Settlement::Failed).await {
+                inner.telemetry.store_failed(&error);
+            }
+            drop(permit);
+        });
     }
 
     /// Ends what is pending, after it was recorded if there is a permit to do so.
