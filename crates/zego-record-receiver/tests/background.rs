@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::{builder, receive, request, verify};
+use common::{builder, receive, request, until, verify};
 use zego_record_core::Verdict;
 use zego_record_receiver::{
     Binding, BoxFuture, MemoryGuard, MemoryStore, ReplayCheck, ReplayGuard, StoreError,
@@ -81,9 +81,7 @@ async fn a_receiver_that_is_dropped_within_a_backlog_is_gone_after_one_page() {
     let guard = Arc::new(Backlog::default());
     let receiver = builder().guard(Arc::clone(&guard)).build().unwrap();
     assert!(verify(&receiver, request("a").body()).await.is_ok());
-    while guard.0.load(Ordering::SeqCst) < 3 {
-        tokio::task::yield_now().await;
-    }
+    until(|| guard.0.load(Ordering::SeqCst) >= 3).await;
     drop(receiver);
     let pages = guard.0.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(1)).await;

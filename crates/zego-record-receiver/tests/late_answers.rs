@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Held, Runs, builder, now, receive, receive_counted, request};
+use common::{Held, Runs, builder, now, receive, receive_counted, request, until};
 use zego_record_core::Verdict;
 use zego_record_receiver::{
     BoxFuture, Claim, ClaimOutcome, DeliveryStore, MemoryStore, Receiver, ReceiverBuilder, Settled,
@@ -128,9 +128,7 @@ fn spawn_counted(receiver: &Receiver, runs: &Runs) -> tokio::task::JoinHandle<Ve
 }
 
 async fn is_idle(receiver: &Receiver) {
-    while receiver.counters().in_flight > 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| receiver.counters().in_flight == 0).await;
 }
 
 /// While the success is on its way to the store, the lease ends, and a retry is granted another one. That

@@ -9,7 +9,7 @@ mod faulty;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Held, Runs, builder, receive, receive_counted, request};
+use common::{Held, Runs, builder, receive, receive_counted, request, until};
 use faulty::{Faulty, Part};
 use zego_record_core::Verdict;
 use zego_record_receiver::{Receiver, StoreError, StoreErrorKind};
@@ -100,9 +100,7 @@ async fn a_handler_that_a_shutdown_keeps_from_starting_leaves_no_lease_behind() 
         let (receiver, drops) = (receiver.clone(), drops.clone());
         async move { receive_hostile(&receiver, "a", &drops).await }
     });
-    while store.calls(Part::Claim) == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| store.calls(Part::Claim) > 0).await;
     receiver.shutdown().await;
     assert_eq!(claiming.await.unwrap(), Verdict::HandlerFailed);
     assert_eq!((drops.get(), receiver.counters().in_flight), (1, 0));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::contract::{Claim, ClaimOutcome, Lease, Owner, Settled, Settlement};
+use super::contract::{Claim, ClaimOutcome, Lease, Settled, Settlement};
+use super::owner::Owner;
 
 /// What a store knows of a delivery. Times are on the store's clock, as durations since some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -67,6 +67,17 @@ pub(crate) async fn verify(receiver: &Receiver, body: &[u8]) -> Result<RecordCal
     }
 }
 
+/// Lets other tasks go on until something has happened, but not for ever.
+pub(crate) async fn until(mut has_happened: impl FnMut() -> bool) {
+    for _ in 0..10_000 {
+        if has_happened() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it does not happen");
+}
+
 /// A handler that signals when it has begun, and goes on when the test lets it.
 #[derive(Clone)]
 pub(crate) struct Held {
