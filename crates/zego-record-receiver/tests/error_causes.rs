@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "observability/listener.rs"]
+#[path = "common/listener.rs"]
 mod listener;
 
 use std::error::Error;

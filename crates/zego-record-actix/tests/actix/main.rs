@@ -5,5 +5,6 @@ mod disconnect;
 mod extract;
 mod middleware;
 mod route;
+mod slow_extractors;
 mod support;
 mod workers;
