@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use common::{Held, Runs, builder, now, receive, receive_counted, request, until};
 use zego_record_core::Verdict;
 use zego_record_receiver::{
@@ -29,6 +31,8 @@ struct LongLine {
     claims: Mutex<VecDeque<Way>>,
     settlements: Mutex<VecDeque<Way>>,
     log: Mutex<Vec<String>>,
+    /// The clock that the next request moves on, and by how much.
+    moves: Mutex<Option<(ManualClock, Duration)>>,
 }
 
 impl LongLine {
@@ -66,6 +70,9 @@ impl LongLine {
         let (there, back) = ways.lock().unwrap().pop_front().unwrap_or_default();
         tokio::time::sleep(there).await;
         self.log.lock().unwrap().push(name);
+        if let Some((clock, by)) = self.moves.lock().unwrap().take() {
+            clock.advance(by);
+        }
         let answer = request.await;
         tokio::time::sleep(back).await;
         answer
@@ -149,6 +156,27 @@ async fn a_lease_that_arrives_after_a_slow_settlement_runs_nothing() {
     assert_eq!(runs.get(), 1);
 }
 
+/// A claim that has taken a second, on the receiver's clock.
+#[tokio::test]
+async fn a_lease_starts_anew_when_its_claim_has_taken_longer_than_a_second() {
+    let second = Duration::from_secs(1);
+    for (took, expected) in [
+        (second, &["claim", "Done"][..]),
+        (
+            second + Duration::from_nanos(1),
+            &["claim", "Extend", "Done"],
+        ),
+    ] {
+        let clock = ManualClock::new(now());
+        let store = LongLine::new();
+        *store.moves.lock().unwrap() = Some((clock.clone(), took));
+        let receiver = on(&store).clock(clock).build().unwrap();
+        let verdict = receive_counted(&receiver, &request("a"), &Runs::default()).await;
+        assert_eq!(verdict, Verdict::Handled);
+        assert_eq!(store.log(), expected, "{took:?}");
+    }
+}
+
 /// What is kept against late answers is not kept for ever.
 #[tokio::test(start_paused = true)]
 async fn what_was_done_by_a_slow_settlement_runs_again_when_its_retention_is_over() {
@@ -182,12 +210,48 @@ async fn a_shutdown_between_success_and_settlement_waits_until_it_is_recorded() 
     // The handler has ended, and its success is on the way.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(store.log(), ["claim"]);
+    let begin = Instant::now();
     receiver.shutdown().await;
     assert_eq!(store.log(), ["claim", "Done"]);
+    // It does not wait for longer than that takes.
+    assert!(begin.elapsed() < Duration::from_secs(1));
     assert_eq!(running.await.unwrap(), Verdict::Handled);
     let other = on(&store).build().unwrap();
     let verdict = receive_counted(&other, &request("a"), &runs).await;
     assert_eq!((verdict, runs.get()), (Verdict::Duplicate, 0));
+}
+
+/// Twice a settlement has no answer, and the third time it has one at the last moment.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_all_tries_to_give_a_delivery_back() {
+    let store = LongLine::new();
+    let receiver = on(&store).build().unwrap();
+    let (held, runs) = (Held::new(), Runs::default());
+    store.delay_settlements(&[there(600), there(600), there(495)]);
+    let running = tokio::spawn({
+        let (receiver, held) = (receiver.clone(), held.clone());
+        async move { receive(&receiver, &request("a"), |delivery| held.run(delivery)).await }
+    });
+    held.has_begun().await;
+    receiver.shutdown().await;
+    assert_eq!(store.log(), ["claim", "Failed"]);
+    assert_eq!(running.await.unwrap(), Verdict::HandlerTimeout);
+    let other = on(&store).build().unwrap();
+    let verdict = receive_counted(&other, &request("a"), &runs).await;
+    assert_eq!((verdict, runs.get()), (Verdict::Handled, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_pause_between_tries_is_longer_than_the_one_before() {
+    let store = LongLine::new();
+    let receiver = on(&store).build().unwrap();
+    store.cut(true);
+    let begin = Instant::now();
+    let verdict = receive_counted(&receiver, &request("a"), &Runs::default()).await;
+    assert_eq!(verdict, Verdict::StoreUnavailable);
+    // 20 and 40 ms, on the clock of the test.
+    let elapsed = begin.elapsed().as_millis();
+    assert!((60..=65).contains(&elapsed), "{elapsed} ms");
 }
 
 /// The pauses between the tries in the background have grown to 6.4 s by then.
