@@ -5,10 +5,13 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::unwrap_used)]
 
 mod postgres;
+mod process;
 mod proxy;
+mod redis;
 
 pub use postgres::Postgres;
 pub use proxy::{Fault, Proxy};
+pub use redis::Redis;
 
 use std::io::Write as _;
 use std::net::TcpListener;

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Proxy;
+use crate::{Proxy, process};
 
 const PASSWORD: &str = "only-for-tests";
 const START: Duration = Duration::from_secs(60);
@@ -101,7 +101,7 @@ impl Postgres {
             .open(self.log())
             .unwrap();
         command.stdout(Stdio::null()).stderr(log);
-        *self.server.lock().unwrap() = Some(spawn(command));
+        *self.server.lock().unwrap() = Some(process::spawn(command));
         self.wait_until_ready();
     }
 
@@ -165,25 +165,6 @@ impl Drop for Postgres {
     }
 }
 
-/// Spawns from a thread that lives as long as the process: the server gets its signal when the thread
-/// that has started it ends, and a test's thread ends too early.
-fn spawn(command: Command) -> Child {
-    type Request = (Command, mpsc::Sender<Child>);
-    static SPAWNER: OnceLock<mpsc::Sender<Request>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
-        let (sender, requests) = mpsc::channel::<Request>();
-        thread::spawn(move || {
-            for (mut command, reply) in requests {
-                reply.send(command.spawn().unwrap()).unwrap();
-            }
-        });
-        sender
-    });
-    let (reply, child) = mpsc::channel();
-    spawner.send((command, reply)).unwrap();
-    child.recv().unwrap()
-}
-
 /// Runs what follows as a user that PostgreSQL accepts: `postgres` if we are root, else ourselves.
 fn as_server_user() -> Command {
     let mut command = Command::new("setpriv");
@@ -206,24 +187,9 @@ fn id(arguments: &[&str]) -> u32 {
         .unwrap()
 }
 
-/// A directory of the server's user, named after this process. Those of processes that are gone are
-/// removed.
+/// A directory of the server's user.
 fn new_directory() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    const PREFIX: &str = "zego-record-postgres-";
-    let parent = std::env::temp_dir();
-    for entry in fs::read_dir(&parent).unwrap().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let process = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('-').next());
-        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let directory = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
-    fs::create_dir(&directory).unwrap();
+    let directory = process::new_directory("postgres");
     if is_root() {
         chown(
             &directory,
