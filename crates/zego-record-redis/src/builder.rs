@@ -76,9 +76,9 @@ impl RedisStoreBuilder {
         self.open(Link::own(client), false).await
     }
 
-    /// Opens the store on a connection of your own: a multiplexed one, a connection manager, or one to a
-    /// cluster. Requests are sent on clones of it, and to reconnect is its task. It must be
-    /// cancellation-safe, as all of these are.
+    /// Opens the store on a connection of your own, such as the driver's connection manager or one to a
+    /// cluster. Requests are sent on clones of it, and to reconnect is its task, which a multiplexed
+    /// connection alone does not do. It must be cancellation-safe, as all of these are.
     ///
     /// # Errors
     ///

@@ -54,7 +54,7 @@ fn classify(error: &RedisError) -> (StoreErrorKind, String) {
             Unavailable,
             "Redis has reached maxmemory; raise it, or remove what is not needed",
         ),
-        (Some("NOPERM"), _) => {
+        (Some(code), _) if code == "NOPERM" || is_denied_in_script(error) => {
             return (
                 Config,
                 format!("the user lacks a right; grant it ~PREFIX:* and {RIGHTS}"),
@@ -111,4 +111,10 @@ fn classify(error: &RedisError) -> (StoreErrorKind, String) {
         ),
     };
     (kind, advice.to_owned())
+}
+
+/// Redis 7.0 has no code for this.
+fn is_denied_in_script(error: &RedisError) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    detail.contains("The user executing the script can't")
 }

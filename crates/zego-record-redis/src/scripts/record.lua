@@ -53,14 +53,19 @@ local function changed_now()
   return 0
 end
 
--- The event first: if it is of another type, this fails before anything is written.
-local function write(state, holder, epoch, changed, lease_ends, expires)
+-- Redis lets a script go on when memory is full if its first write needs none, as this one.
+local function remove_expired()
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', digits(now))
+end
+
+-- The event first: if it is of another type, or if memory is full, this fails before anything is written.
+local function write(state, holder, epoch, changed, lease_ends, expires)
   if expires > now then
     redis.call('ZADD', KEYS[2], digits(expires), key)
   else
     redis.call('ZREM', KEYS[2], key)
   end
+  remove_expired()
   local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   if last[2] then
     redis.call('PEXPIREAT', KEYS[2], digits(math.min(math.ceil(tonumber(last[2])), MAX_TIME)))

@@ -4,6 +4,10 @@ local record, is_corrupt = read()
 if is_corrupt then
   return 'corrupt'
 end
+if record then
+  -- Whatever a settlement writes takes the place of something longer.
+  remove_expired()
+end
 local is_done = record and record.state == 'done'
 local is_owned = record and record.state == 'running' and record.owner == owner
 if settlement == 'done' and not is_done then

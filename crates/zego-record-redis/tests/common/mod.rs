@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "each test binary uses its own part"
 )]
