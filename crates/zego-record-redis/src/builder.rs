@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use redis::Client;
 use redis::aio::ConnectionLike;
+use redis::{Client, ConnectionAddr};
 use zego_record_receiver::StoreError;
 
 use crate::link::Link;
@@ -56,7 +56,7 @@ impl RedisStoreBuilder {
     /// Opens the store at `redis://user:password@host:port/database`, or with the feature `tls` at
     /// `rediss://..`, whose certificate the system's roots must vouch for.
     ///
-    /// If no `rustls` provider is installed in the process by then, a URL with `rediss` installs ring.
+    /// For TLS, ring is installed as the provider of the process unless it has one by then.
     ///
     /// # Errors
     ///
@@ -73,6 +73,7 @@ impl RedisStoreBuilder {
     ///
     /// `Config` if the login or the server does not fit, and the errors of a store.
     pub async fn from_client(self, client: Client) -> Result<RedisStore, StoreError> {
+        prepare_tls(client.get_connection_info().addr());
         self.open(Link::own(client), false).await
     }
 
@@ -97,18 +98,13 @@ impl RedisStoreBuilder {
     /// `Config` if a URL, the login or the servers do not fit, and the errors of a store.
     #[cfg(feature = "cluster")]
     pub async fn connect_cluster(self, urls: &[&str]) -> Result<RedisStore, StoreError> {
-        use redis::IntoConnectionInfo as _;
         use redis::cluster::ClusterClient;
 
         let mut nodes = Vec::new();
         for url in urls {
-            nodes.push(
-                client(url)?
-                    .get_connection_info()
-                    .clone()
-                    .into_connection_info()
-                    .map_err(error::of_driver)?,
-            );
+            let node = client(url)?.get_connection_info().clone();
+            prepare_tls(node.addr());
+            nodes.push(node);
         }
         let client = ClusterClient::builder(nodes)
             .connection_timeout(self.timeout.max(Duration::from_secs(1)))
@@ -142,8 +138,10 @@ impl RedisStoreBuilder {
 
 /// For a URL. The driver's error may repeat a piece of it, and with it of a password.
 fn client(url: &str) -> Result<Client, StoreError> {
-    if url.starts_with("rediss:") {
-        prepare_tls()?;
+    if cfg!(not(feature = "tls")) && url.starts_with("rediss:") {
+        return Err(error::config(
+            "the URL asks for TLS; turn on the feature `tls` of zego-record-redis",
+        ));
     }
     Client::open(url).map_err(|_| {
         error::config("the URL is not understood; write redis://user:password@host:port/database")
@@ -152,22 +150,17 @@ fn client(url: &str) -> Result<Client, StoreError> {
 
 /// The driver takes the provider of the process, and panics if there is none and several are linked.
 #[cfg(feature = "tls")]
-fn prepare_tls() -> Result<(), StoreError> {
+fn prepare_tls(server: &ConnectionAddr) {
     use rustls::crypto::{CryptoProvider, ring};
 
-    if CryptoProvider::get_default().is_none() {
+    if matches!(server, ConnectionAddr::TcpTls { .. }) && CryptoProvider::get_default().is_none() {
         // If another thread was quicker, there is one.
         let _ = ring::default_provider().install_default();
     }
-    Ok(())
 }
 
 #[cfg(not(feature = "tls"))]
-fn prepare_tls() -> Result<(), StoreError> {
-    Err(error::config(
-        "the URL asks for TLS; turn on the feature `tls` of zego-record-redis",
-    ))
-}
+fn prepare_tls(_: &ConnectionAddr) {}
 
 fn is_plain(prefix: &str) -> bool {
     (1..=64).contains(&prefix.len())

@@ -101,6 +101,10 @@ fn classify(error: &RedisError) -> (StoreErrorKind, String) {
             Unavailable,
             "Redis has rejected the request; the cause is what it answered",
         ),
+        _ if error.to_string().contains("invalid peer certificate") => (
+            Config,
+            "the server's certificate was rejected; trust its authority, and connect by the name that it bears",
+        ),
         _ if error.is_timeout() => (
             Timeout,
             "Redis did not answer in time; look at its load, at slow commands and at the network",

@@ -6,8 +6,9 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use common::proxy::{Fault, Proxy};
 use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier};
 use zego_record_receiver::{HandlerError, Outcome, Receiver};
 use zego_record_redis::RedisStore;
@@ -52,17 +53,66 @@ async fn a_second_receiver_knows_what_the_first_has_handled() {
     assert_eq!(Verdict::SignatureReused.to_string(), "signature_reused");
 }
 
+/// Answers are lost before the request, and again while the handler runs, each time on the connection
+/// that is open then.
+#[tokio::test]
+async fn a_receiver_finds_out_what_became_of_a_step_whose_answer_was_lost() {
+    let Some(server) = Redis::shared() else {
+        return;
+    };
+    let proxy = Arc::new(Proxy::start(server).await);
+    let store = common::builder(&server.new_prefix()).timeout(Duration::from_secs(2));
+    let store = store.connect(&proxy.url(server)).await.unwrap();
+    let receiver = receiver(store);
+    let now = UnixSeconds::from(SystemTime::now());
+    let runs = Arc::new(AtomicU32::new(0));
+    for (stream, before, during) in [
+        ("a", Fault::None, Fault::None),
+        ("b", Fault::LoseAnswers, Fault::None),
+        ("c", Fault::None, Fault::LoseAnswers),
+        ("d", Fault::CutAnswers, Fault::CutAnswers),
+        ("e", Fault::LoseAnswers, Fault::LoseAnswers),
+    ] {
+        let request = RequestBuilder::new(SECRET, now).field("stream_alias", stream);
+        let request = request.build();
+        proxy.set(before);
+        for expected in [Verdict::Handled, Verdict::Duplicate] {
+            let pipeline = receiver.pipeline();
+            let Ok(Verified::Record(callback)) = pipeline.verify(request.body()).await else {
+                panic!("{stream} was not verified")
+            };
+            let (runs, proxy) = (Arc::clone(&runs), Arc::clone(&proxy));
+            let run = move |_| async move {
+                runs.fetch_add(1, Ordering::Relaxed);
+                proxy.set(during);
+                Outcome::from(Ok::<(), HandlerError>(()))
+            };
+            let verdict = pipeline.deliver(callback, run).await.0;
+            assert_eq!(verdict, expected, "{stream}");
+        }
+    }
+    assert_eq!(runs.load(Ordering::Relaxed), 5);
+    assert_eq!(
+        proxy.accepted(),
+        7,
+        "one connection, and one for each fault"
+    );
+}
+
 /// A receiver with a connection of its own.
 async fn open(server: &Redis, prefix: &str) -> Receiver {
-    let builder = RedisStore::builder().prefix(prefix);
-    let store = builder.connect(&server.url()).await.unwrap();
+    receiver(common::open(server, prefix).await)
+}
+
+fn receiver(store: RedisStore) -> Receiver {
     let verifier = Verifier::builder()
         .secret(CallbackSecret::new(SECRET).unwrap())
         .build()
         .unwrap();
     let receiver = Receiver::builder(verifier)
         .store(store.clone())
-        .guard(store);
+        .guard(store)
+        .store_timeout(Duration::from_secs(30));
     receiver.build().unwrap()
 }
 

@@ -4,11 +4,13 @@
 // Everything here is a test.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::unwrap_used)]
 
+mod certificates;
 mod postgres;
 mod process;
 mod proxy;
 mod redis;
 
+pub use certificates::Certificates;
 pub use postgres::Postgres;
 pub use proxy::{Fault, Proxy};
 pub use redis::Redis;

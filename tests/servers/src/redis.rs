@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::process;
+use crate::{Certificates, process};
 
 const PASSWORD: &str = "only-for-tests";
 const START: Duration = Duration::from_secs(60);
@@ -45,6 +45,34 @@ impl Redis {
         };
         redis.resume();
         Some(redis)
+    }
+
+    /// A server that speaks TLS besides, and where it does, or `None` if it is skipped explicitly.
+    pub fn with_tls(certificates: &Certificates) -> Option<(Self, u16)> {
+        let directory = process::new_directory("certificates");
+        let file = |name: &str, text: &str| {
+            let path = directory.join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let port = crate::free_port();
+        let options = [
+            format!("tls-port={port}"),
+            "tls-auth-clients=no".into(),
+            format!(
+                "tls-cert-file={}",
+                file("certificate", &certificates.certificate)
+            ),
+            format!("tls-key-file={}", file("key", &certificates.key)),
+            format!(
+                "tls-ca-cert-file={}",
+                file("authority", &certificates.authority)
+            ),
+        ];
+        let server = Self::start(&options.each_ref().map(String::as_str));
+        // It has read them.
+        fs::remove_dir_all(directory).unwrap();
+        server.map(|server| (server, port))
     }
 
     /// A replica of this server that has caught up.
