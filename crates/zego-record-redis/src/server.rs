@@ -35,7 +35,9 @@ pub(crate) fn check(info: RedisResult<Value>, is_cluster: bool) -> Result<Vec<St
                 "the server has version {version}; Redis {OLDEST} or later is needed, or Valkey"
             )));
         }
-        let is_node = field("redis_mode") == Some("cluster");
+        // Valkey has renamed it.
+        let mode = field("redis_mode").or_else(|| field("server_mode"));
+        let is_node = mode == Some("cluster");
         if is_node && !is_cluster {
             return Err(error::config(
                 "the server is part of a cluster; connect with `connect_cluster`, feature `cluster`",

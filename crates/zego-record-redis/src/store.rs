@@ -18,8 +18,8 @@ use crate::{RedisStoreBuilder, error};
 /// Deliveries and signatures in Redis, for any number of processes. A clone is another handle to the same
 /// store.
 ///
-/// **A failover, or a restart without an append-only file, forgets what Redis has acknowledged**: the
-/// handler of such a delivery may run a second time. No delivery is lost by it, since a callback is only
+/// **A failover forgets what Redis has acknowledged**, and so does a crash, unless it runs with `appendonly yes`
+/// and `appendfsync always`: the handler of such a delivery may run a second time. No delivery is lost by it, since a callback is only
 /// acknowledged after its handler has run. Where effects must happen exactly once, keep deliveries in the
 /// database that holds the effects.
 #[derive(Clone)]

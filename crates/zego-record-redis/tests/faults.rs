@@ -168,13 +168,8 @@ async fn a_connection_that_does_not_answer_is_replaced_although_all_callers_have
         claimed = store.claim(&abandoned) => panic!("{claimed:?}"),
         () = proxy.lost(1) => {}
     }
-    let next = claim(2);
-    let answer = loop {
-        if let Ok(answer) = store.claim(&next).await {
-            break answer;
-        }
-    };
-    assert!(is_run(&answer));
+    proxy.closed(1).await;
+    assert!(is_run(&store.claim(&claim(2)).await.unwrap()));
     assert_eq!(proxy.accepted(), 2);
 }
 
@@ -252,6 +247,25 @@ async fn a_failover_that_forgets_repeats_handlers_and_loses_nothing() {
     let late = new.settle(&running, Settlement::Done).await.unwrap();
     assert_eq!(late, Settled::Applied);
     assert_eq!(new.claim(&claim(3)).await.unwrap(), ClaimOutcome::Done);
+}
+
+#[tokio::test]
+async fn an_address_that_a_failover_has_moved_is_followed_within_the_step() {
+    let Some(server) = Redis::start(&[]) else {
+        return;
+    };
+    let replica = server.replica();
+    let proxy = Proxy::start(&server).await;
+    let store = builder("a").connect(&proxy.url(&server)).await.unwrap();
+    assert!(is_run(&store.claim(&claim(1)).await.unwrap()));
+    server.command(&["WAIT", "1", "0"]);
+    replica.command(&["REPLICAOF", "NO", "ONE"]);
+    server.command(&["REPLICAOF", "127.0.0.1", &replica.port().to_string()]);
+    proxy.lead_to(&replica);
+    // The old primary still answers on the old connection.
+    assert_eq!(store.claim(&claim(1)).await.unwrap(), ClaimOutcome::Busy);
+    assert!(is_run(&store.claim(&claim(2)).await.unwrap()));
+    assert_eq!(proxy.accepted(), 2);
 }
 
 /// So that the server knows them, and each step is one request.

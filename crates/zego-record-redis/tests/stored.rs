@@ -11,6 +11,7 @@ mod common;
 use std::time::Duration;
 
 use common::{ask, assert_says, claim, is_run, key, keys, open, owner, redis_cmd};
+use zego_record_core::DeliveryKey;
 use zego_record_receiver::{
     Binding, Claim, ClaimOutcome, DeliveryStore, Lease, ReplayCheck, ReplayGuard, Settlement,
     StoreErrorKind,
@@ -92,31 +93,61 @@ async fn what_needs_not_be_kept_leaves_no_key() {
 }
 
 #[tokio::test]
-async fn an_event_lists_what_is_kept_and_nothing_else() {
+async fn an_event_lists_what_is_kept_and_lasts_as_long_as_that() {
     let Some(server) = Redis::shared() else {
         return;
     };
     let prefix = server.new_prefix();
     let store = open(server, &prefix).await;
-    for number in 0..20 {
-        let retention = Duration::from_secs(if number % 10 == 0 { 1_000 } else { 0 });
+    for (number, retention) in [(0, 1_000), (1, 0), (2, 2_000), (3, 0), (4, 500), (5, 0)] {
+        let retention = Duration::from_secs(retention);
         let claim = Claim::new(key(number), "one file", owner()).with_retention(retention);
-        let ClaimOutcome::Run(lease) = store.claim(&claim).await.unwrap() else {
-            panic!("not run")
-        };
-        assert_eq!(lease.changed, number > 0);
+        let run = ClaimOutcome::Run(Lease::new(1, number > 0));
+        assert_eq!(store.claim(&claim).await.unwrap(), run);
         store.settle(&claim, Settlement::Done).await.unwrap();
     }
-    let events = keys(server, &format!("{prefix}:*:event")).await;
-    let [event] = events.as_slice() else {
-        panic!("{events:?}")
+    let event = only_key(server, &format!("{prefix}:*:event")).await;
+    assert_eq!(listed(server, &event).await, [key(2), key(0), key(4)]);
+    let left: i64 = ask(server, redis_cmd("PTTL").arg(&event)).await;
+    assert!(left > 1_500_000, "{left}");
+}
+
+#[tokio::test]
+async fn an_event_drops_what_has_expired_by_itself() {
+    let Some(server) = Redis::shared() else {
+        return;
     };
-    let listed: Vec<Vec<u8>> = ask(
-        server,
-        redis_cmd("ZRANGE").arg(event).arg(0).arg(-1).arg("REV"),
-    )
-    .await;
-    assert_eq!(listed, [key(10).as_bytes(), key(0).as_bytes()]);
+    let prefix = server.new_prefix();
+    let store = open(server, &prefix).await;
+    let kept = Claim::new(key(1), "one file", owner());
+    assert!(is_run(&store.claim(&kept).await.unwrap()));
+    let crashed = Claim::new(key(2), "one file", owner())
+        .with_lease(Duration::from_millis(20))
+        .with_retention(Duration::ZERO);
+    assert!(is_run(&store.claim(&crashed).await.unwrap()));
+    let records = format!("{prefix}:*:delivery:*");
+    while keys(server, &records).await.len() > 1 {}
+    store.settle(&kept, Settlement::Extend).await.unwrap();
+    let event = only_key(server, &format!("{prefix}:*:event")).await;
+    assert_eq!(listed(server, &event).await, [key(1)]);
+}
+
+/// As an eviction or somebody's `DEL` leaves it.
+#[tokio::test]
+async fn a_delivery_whose_record_has_gone_does_not_change_its_own_file() {
+    let Some(server) = Redis::shared() else {
+        return;
+    };
+    let prefix = server.new_prefix();
+    let store = open(server, &prefix).await;
+    let records = format!("{prefix}:*:delivery:*");
+    for (number, changed) in [(1, false), (1, false), (2, true), (1, true)] {
+        let claim = Claim::new(key(number), "one file", owner());
+        let run = ClaimOutcome::Run(Lease::new(1, changed));
+        assert_eq!(store.claim(&claim).await.unwrap(), run);
+        let record = only_key(server, &records).await;
+        let _: () = ask(server, redis_cmd("DEL").arg(record)).await;
+    }
 }
 
 #[tokio::test]
@@ -267,16 +298,27 @@ async fn strange_times_in_an_event_are_harmless() {
 /// The key of the record of delivery 1, which is gone afterwards.
 async fn record_of(server: &Redis, store: &RedisStore, prefix: &str) -> String {
     assert!(is_run(&store.claim(&claim(1)).await.unwrap()));
-    let records = keys(server, &format!("{prefix}:*:delivery:*")).await;
-    let [record] = records.as_slice() else {
-        panic!("{records:?}")
-    };
+    let record = only_key(server, &format!("{prefix}:*:delivery:*")).await;
     for key in keys(server, &format!("{prefix}:*")).await {
         let _: () = ask(server, redis_cmd("DEL").arg(key)).await;
     }
-    record.clone()
+    record
 }
 
 async fn set(server: &Redis, key: &str, text: &str) {
     let _: () = ask(server, redis_cmd("SET").arg(key).arg(text)).await;
+}
+
+async fn only_key(server: &Redis, pattern: &str) -> String {
+    let mut keys = keys(server, pattern).await;
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    keys.remove(0)
+}
+
+/// What an event lists, with the one that expires last first.
+async fn listed(server: &Redis, event: &str) -> Vec<DeliveryKey> {
+    let mut range = redis_cmd("ZREVRANGE");
+    let members: Vec<Vec<u8>> = ask(server, range.arg(event).arg(0).arg(-1)).await;
+    let key = |member: &Vec<u8>| DeliveryKey::from_bytes(member.as_slice().try_into().unwrap());
+    members.iter().map(key).collect()
 }

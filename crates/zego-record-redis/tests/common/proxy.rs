@@ -1,13 +1,18 @@
 //! A TCP proxy in front of a server that can lose answers, cut connections, or lose everything.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use zego_record_test_servers::Redis;
+
+/// For a machine under any load.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a connection does that was made before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +27,11 @@ pub(crate) enum Fault {
 
 pub(crate) struct Proxy {
     port: u16,
+    target: Arc<AtomicU16>,
     fault: Arc<AtomicU8>,
     accepted: Arc<AtomicU32>,
     lost: watch::Receiver<u32>,
+    closed: watch::Receiver<u32>,
 }
 
 impl Proxy {
@@ -36,25 +43,32 @@ impl Proxy {
         let accepted = Arc::new(AtomicU32::new(0));
         let (losses, lost) = watch::channel(0);
         let losses = Arc::new(losses);
-        let (faults, count, target) = (Arc::clone(&fault), Arc::clone(&accepted), server.port());
+        let (closes, closed) = watch::channel(0);
+        let closes = Arc::new(closes);
+        let target = Arc::new(AtomicU16::new(server.port()));
+        let (faults, count) = (Arc::clone(&fault), Arc::clone(&accepted));
+        let current = Arc::clone(&target);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
                 faults.store(Fault::None as u8, Ordering::SeqCst);
+                let target = current.load(Ordering::SeqCst);
                 let server = TcpStream::connect(("127.0.0.1", target)).await;
                 let Ok(server) = server else { continue };
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                tokio::spawn(forward(from_client, to_server));
+                tokio::spawn(forward(from_client, to_server, Arc::clone(&closes)));
                 let (faults, losses) = (Arc::clone(&faults), Arc::clone(&losses));
                 tokio::spawn(answer(from_server, to_client, faults, losses));
             }
         });
         Self {
             port,
+            target,
             fault,
             accepted,
             lost,
+            closed,
         }
     }
 
@@ -67,6 +81,11 @@ impl Proxy {
         self.fault.store(fault as u8, Ordering::SeqCst);
     }
 
+    /// Connections that are made from now on go to another server.
+    pub(crate) fn lead_to(&self, server: &Redis) {
+        self.target.store(server.port(), Ordering::SeqCst);
+    }
+
     /// How many connections were made.
     pub(crate) fn accepted(&self) -> u32 {
         self.accepted.load(Ordering::SeqCst)
@@ -74,13 +93,24 @@ impl Proxy {
 
     /// Waits until so many answers were lost.
     pub(crate) async fn lost(&self, number: u32) {
-        let mut lost = self.lost.clone();
-        lost.wait_for(|lost| *lost >= number).await.unwrap();
+        reaches(&self.lost, number).await;
+    }
+
+    /// Waits until clients have closed so many connections.
+    pub(crate) async fn closed(&self, number: u32) {
+        reaches(&self.closed, number).await;
     }
 }
 
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+async fn reaches(count: &watch::Receiver<u32>, number: u32) {
+    let mut count = count.clone();
+    let reached = count.wait_for(|count| *count >= number);
+    timeout(PATIENCE, reached).await.unwrap().unwrap();
+}
+
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, closes: Arc<watch::Sender<u32>>) {
     let _ = tokio::io::copy(&mut from, &mut to).await;
+    closes.send_modify(|closed| *closed += 1);
 }
 
 /// A connection that has lost an answer loses all that follow.
