@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use tokio::time::timeout;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 use zego_record_receiver::StoreError;
 
 use crate::store::PostgresStore;
+use crate::url::{self, Encryption};
 use crate::{connection, error, sql};
 
 /// The version of the tables that this crate creates.
@@ -77,29 +77,25 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Opens the store at `postgres://user:password@host:port/database`, without TLS. Across a network that
-    /// you do not trust, bring a pool with your TLS connector to [`from_pool`](Self::from_pool).
+    /// Opens the store at `postgres://user:password@host:port/database`.
+    ///
+    /// With the feature `tls`, `sslmode=verify-full` encrypts the connection and rejects a server whose
+    /// certificate does not bear its name or is not vouched for: by an authority in the file that
+    /// `sslrootcert` names, as PEM, or else by one that the system trusts. `verify-ca` does not look at the
+    /// name, and `require` is the same as `verify-full`. Without one of these three nothing is encrypted.
     ///
     /// # Errors
     ///
     /// `Config` if the URL, the login, the tables or the server does not fit, and the errors of a store.
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
-        // The parser's error may repeat a piece of the URL, and with it of a password.
-        let config: Config = url.parse().map_err(|_| {
-            error::config(
-                "the URL is not understood; write postgres://user:password@host:port/database, with \
-                 sslmode=disable or no sslmode, or bring a pool with TLS of your own",
-            )
-        })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(error::config(
-                "the URL requires TLS; bring a pool with a TLS connector to `from_pool`",
-            ));
-        }
+        let (config, encryption) = url::parse(url)?;
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
-        let manager = Manager::from_config(config, NoTls, recycling);
+        let manager = match encryption {
+            None => Manager::from_config(config, NoTls, recycling),
+            Some(encryption) => encrypted(config, &encryption, recycling)?,
+        };
         let pool = Pool::builder(manager)
             .max_size(self.max_connections.max(1))
             .build()
@@ -140,6 +136,24 @@ impl fmt::Debug for PostgresStoreBuilder {
             .field("schema", &self.schema)
             .finish_non_exhaustive()
     }
+}
+
+#[cfg(feature = "tls")]
+fn encrypted(
+    config: Config,
+    encryption: &Encryption,
+    recycling: ManagerConfig,
+) -> Result<Manager, StoreError> {
+    let tls = crate::tls::Tls::new(encryption)?;
+    Ok(Manager::from_config(config, tls, recycling))
+}
+
+#[cfg(not(feature = "tls"))]
+fn encrypted(_: Config, _: &Encryption, _: ManagerConfig) -> Result<Manager, StoreError> {
+    Err(error::config(
+        "the URL requires TLS; turn on the feature `tls` of zego-record-postgres, or bring a pool with a TLS \
+         connector to `from_pool`",
+    ))
 }
 
 fn is_plain_name(name: &str) -> bool {

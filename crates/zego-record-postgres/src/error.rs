@@ -58,7 +58,15 @@ pub(crate) fn of_pool(error: PoolError) -> StoreError {
 }
 
 pub(crate) fn of_driver(source: tokio_postgres::Error) -> StoreError {
-    let (kind, advice) = classify(source.code());
+    let (kind, advice) = if source.to_string() == "error performing TLS handshake" {
+        (
+            StoreErrorKind::Config,
+            "no TLS connection came about; check ssl in postgresql.conf, the name that the certificate bears, \
+             and sslrootcert",
+        )
+    } else {
+        classify(source.code())
+    };
     StoreError::new(kind, Advice { advice, source })
 }
 

@@ -9,6 +9,9 @@ mod inbox;
 mod record;
 pub mod sql;
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
+mod url;
 
 pub use builder::PostgresStoreBuilder;
 pub use inbox::LeaseLost;

@@ -1,5 +1,7 @@
 //! Certificates that nobody trusts.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// The certificate of a server and the authority that vouches for it, as PEM.
@@ -25,9 +27,18 @@ impl Certificates {
         let server = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = server.signed_by(&key, &issuer).unwrap();
         Self {
-            authority: authority_certificate.pem(),
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
+            authority: pem("CERTIFICATE", authority_certificate.der()),
+            certificate: pem("CERTIFICATE", certificate.der()),
+            key: pem("PRIVATE KEY", &key.serialize_der()),
         }
     }
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {kind}-----\n");
+    for line in STANDARD.encode(der).as_bytes().chunks(64) {
+        text += str::from_utf8(line).unwrap();
+        text.push('\n');
+    }
+    text + &format!("-----END {kind}-----\n")
 }

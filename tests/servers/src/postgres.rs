@@ -1,7 +1,7 @@
 //! A PostgreSQL server.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Proxy, process};
+use crate::{Certificates, Proxy, process};
 
 const PASSWORD: &str = "only-for-tests";
 const START: Duration = Duration::from_secs(60);
@@ -45,6 +45,30 @@ impl Postgres {
         postgres.create();
         postgres.resume();
         Some(postgres)
+    }
+
+    /// A server that accepts encrypted connections alone, with a login by SCRAM, or `None` if it is skipped
+    /// explicitly.
+    pub fn with_tls(certificates: &Certificates) -> Option<Self> {
+        let mut server = Self::start(&[])?;
+        server.stop_immediately();
+        let own = fs::metadata(server.data()).unwrap();
+        for (name, text) in [
+            ("server.crt", certificates.certificate.as_str()),
+            ("server.key", &certificates.key),
+            (
+                "pg_hba.conf",
+                "hostssl all all 127.0.0.1/32 scram-sha-256\n",
+            ),
+        ] {
+            let path = server.data().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            chown(&path, Some(own.uid()), Some(own.gid())).unwrap();
+        }
+        server.options.push("ssl=on".into());
+        server.resume();
+        Some(server)
     }
 
     /// Its URL.
