@@ -78,9 +78,24 @@ async fn the_modes_of_libpq_reject_what_they_promise_to_reject() {
     let wrong = format!("{wrong}?sslmode=verify-full&sslrootcert={known}");
     let error = PostgresStore::connect(&wrong).await.unwrap_err();
     assert_says(&error, "check user, password");
+    // The system does not know the authority, or knows none at all.
+    let required = format!("{} sslmode=require", pairs(&server));
+    let error = PostgresStore::connect(&required).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Config);
+    let told = format!("{error:?}");
+    let of_roots = ["UnknownIssuer", "the system has no certificates"];
+    assert!(
+        of_roots.iter().any(|reason| told.contains(reason)),
+        "{told}"
+    );
     // The server has no other door.
-    for url in [by_name.clone(), format!("{by_name}?sslmode=disable")] {
-        let error = PostgresStore::connect(&url).await.unwrap_err();
+    for url in [
+        &by_name,
+        &format!("{by_name}?sslmode=disable"),
+        &pairs(&server),
+    ] {
+        let url = url.as_str();
+        let error = PostgresStore::connect(url).await.unwrap_err();
         assert_says(&error, "the login was rejected");
     }
 }
@@ -138,21 +153,13 @@ async fn nothing_falls_back_to_a_connection_that_is_not_encrypted() {
         let error = PostgresStore::connect(&url).await.expect_err(&parameters);
         assert_says(&error, advice);
     }
-    let pairs = server.url();
-    let port = pairs.rsplit(['/', ':']).nth(1).unwrap();
-    let pairs =
-        format!("host=127.0.0.1 port={port} user=tester password=only-for-tests dbname=postgres");
-    PostgresStore::connect(&pairs).await.unwrap();
-    let error = PostgresStore::connect(&format!("{pairs} sslmode=require")).await;
-    let source = error.unwrap_err().source().unwrap().to_string();
-    let of_tls = [
-        "check ssl in postgresql.conf",
-        "the system has no certificates",
-    ];
-    assert!(
-        of_tls.iter().any(|advice| source.contains(advice)),
-        "{source}"
-    );
+}
+
+/// The words of `libpq` instead of a URL.
+fn pairs(server: &Postgres) -> String {
+    let url = server.url();
+    let port = url.rsplit(['/', ':']).nth(1).unwrap();
+    format!("host=localhost port={port} user=tester password=only-for-tests dbname=postgres")
 }
 
 fn assert_says(error: &StoreError, advice: &str) {

@@ -25,7 +25,7 @@ const FIRST: &str = "ZEGO_TEST_FIRST";
 const KEYS: u64 = 300;
 const TASKS: usize = 16;
 /// How many deliveries a process handles at once, and at most.
-const IN_FLIGHT: u64 = 4;
+const IN_FLIGHT: usize = 4;
 const MOST: u64 = 100_000;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,10 +110,10 @@ async fn child() {
     let first: u64 = std::env::var(FIRST).unwrap().parse().unwrap();
     let store = open_from_environment().await;
     let mut tasks = JoinSet::new();
-    for task in 0..IN_FLIGHT {
+    for task in (0..).take(IN_FLIGHT) {
         let store = store.clone();
         tasks.spawn(async move {
-            for number in (first + task..first + MOST).step_by(IN_FLIGHT as usize) {
+            for number in (first + task..first + MOST).step_by(IN_FLIGHT) {
                 handle(&store, number, |what| match what {
                     Acknowledged::Bound(number) => say(&format!("bound {number}")),
                     Acknowledged::Done(number) => say(&format!("done {number}")),
@@ -143,12 +143,12 @@ async fn a_server_that_is_killed_keeps_what_it_has_acknowledged() {
         let acknowledged = Arc::new(Mutex::new(Vec::new()));
         let (more, mut enough) = tokio::sync::mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        for task in 0..IN_FLIGHT {
+        for task in (0..).take(IN_FLIGHT) {
             let (store, acknowledged) = (store.clone(), Arc::clone(&acknowledged));
             let more = more.clone();
             tasks.spawn(async move {
                 let first = life * MOST + task;
-                for number in (first..).step_by(IN_FLIGHT as usize) {
+                for number in (first..).step_by(IN_FLIGHT) {
                     let say = |what| {
                         acknowledged.lock().unwrap().push(what);
                         let _ = more.send(());
