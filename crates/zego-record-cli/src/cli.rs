@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, chain};
-use crate::io::{Io, Tone, paint};
-use crate::{check, demo, listen, send, sign, verify};
+use crate::io::{Io, Tone, paint, printable};
+use crate::{check, demo, listen, resend, send, shell, sign, verify};
 #[cfg(feature = "serve")]
 use crate::{inbox, serve};
 
@@ -53,7 +53,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, io: &mut
         if !error.is_broken_pipe() {
             let label = paint(io.err_color, Tone::Bad, "error:");
             // Nothing is left to complain to when standard error is gone as well.
-            let _ = writeln!(io.err, "{label} {}", chain(&error));
+            let _ = writeln!(io.err, "{label} {}", printable(&chain(&error)));
         }
         Status::Unusable
     })
@@ -88,21 +88,27 @@ enum Command {
     #[cfg(feature = "serve")]
     Inbox(inbox::InboxArgs),
     Listen(listen::ListenArgs),
+    Resend(resend::ResendArgs),
     Send(send::SendArgs),
     #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 impl Cli {
     fn run(&self, io: &mut Io<'_>) -> Result<Status, Error> {
         match &self.command {
             Command::Check(args) => check::run(args, io),
+            Command::Completions(args) => shell::completions(args, Self::command(), io),
             Command::Demo(args) => demo::run(args, io),
             #[cfg(feature = "serve")]
             Command::Inbox(args) => inbox::run(args, io),
             Command::Listen(args) => listen::run(args, io),
+            Command::Man(args) => shell::man(args, Self::command(), io),
+            Command::Resend(args) => resend::run(args, io),
             Command::Send(args) => send::run(args, io),
             #[cfg(feature = "serve")]
             Command::Serve(args) => serve::run(args, io),
@@ -133,8 +139,6 @@ fn show_usage(error: &clap::Error, io: &mut Io<'_>) -> Result<Status, Error> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -147,7 +151,8 @@ mod tests {
             let example = format!("\n  zego-record {}", command.get_name());
             assert!(help.contains("Example"), "{help}");
             assert!(help.contains(&example), "{help}");
-            assert!(help.contains("--json"), "{help}");
+            let prints_a_result = !["completions", "man"].contains(&command.get_name());
+            assert_eq!(help.contains("--json"), prints_a_result, "{help}");
             let short = command.clone().render_help().to_string();
             assert!(short.contains(&example), "{short}");
         }

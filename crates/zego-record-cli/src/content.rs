@@ -5,17 +5,32 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use fastrand::Rng;
 use http::HeaderValue;
-use zego_record_core::{UnixSeconds, Vendor, WireForm};
+use zego_record_core::{Field, UnixSeconds, Vendor, WireForm};
 use zego_record_testkit::RequestBuilder;
 
+use crate::error::Error;
 use crate::secrets::Secret;
+
+/// What every callback that is made up has.
+const SENT: [Field; 10] = [
+    Field::Event,
+    Field::Appid,
+    Field::StreamAlias,
+    Field::ReplayUrl,
+    Field::BeginTime,
+    Field::EndTime,
+    Field::Timestamp,
+    Field::Nonce,
+    Field::Signature,
+    Field::ExtraParams,
+];
 
 /// The options that say what a callback looks like.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ContentArgs {
-    /// Whose `extra_params` to send
-    #[arg(long, value_enum, default_value_t = VendorName::Tencent)]
-    vendor: VendorName,
+    /// Whose `extra_params` to send [default: tencent]
+    #[arg(long, value_enum)]
+    vendor: Option<VendorName>,
 
     /// How the body is written [default: json]
     #[arg(long, value_enum)]
@@ -38,8 +53,8 @@ pub(crate) struct ContentArgs {
     null: Vec<String>,
 
     /// The Content-Type to send; `none` sends none [default: the one that fits]
-    #[arg(long, value_name = "TYPE")]
-    content_type: Option<HeaderValue>,
+    #[arg(long, value_name = "TYPE", value_parser = header_text)]
+    content_type: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -114,6 +129,44 @@ impl ContentArgs {
         }
     }
 
+    /// Rejects options that would do nothing, for a captured body or one that is made up.
+    pub(crate) fn check(&self, is_captured: bool) -> Result<(), Error> {
+        if self.numbers && self.wire == Some(Wire::Form) {
+            return Err(Error::new(
+                "--numbers does nothing with --wire form: a form has no numbers",
+            ));
+        }
+        let set = self.fields.iter().map(|field| field.name.as_str());
+        let sent: Vec<_> = SENT.map(Field::name).into_iter().chain(set).collect();
+        let unknown = |name: &&String| !is_captured && !sent.contains(&name.as_str());
+        match self.unset.iter().find(unknown) {
+            Some(name) => Err(Error::new(format!(
+                "--unset {name} does nothing: there is no field of this name"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Rejects options that change a body, where no body is printed.
+    pub(crate) fn check_without_body(&self) -> Result<(), Error> {
+        let others = |field: &FieldText| !["timestamp", "nonce"].contains(&field.name.as_str());
+        let given = [
+            ("--vendor", self.vendor.is_some()),
+            ("--wire", self.wire.is_some()),
+            ("--numbers", self.numbers),
+            ("--field", self.fields.iter().any(others)),
+            ("--unset", !self.unset.is_empty()),
+            ("--null", !self.null.is_empty()),
+            ("--content-type", self.content_type.is_some()),
+        ];
+        match given.iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => Err(Error::new(format!(
+                "{option} does nothing without --curl: it is about the body, which is not signed"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a part of the signature is replaced or taken away, so that a receiver must reject it.
     pub(crate) fn breaks_signature(&self) -> bool {
         let signed = ["signature", "timestamp", "nonce"];
@@ -130,12 +183,8 @@ impl ContentArgs {
         if self.numbers {
             builder = builder.numbers();
         }
-        if let Some(content_type) = self
-            .content_type
-            .as_ref()
-            .and_then(|value| value.to_str().ok())
-        {
-            let sent = (content_type != "none").then_some(content_type);
+        if let Some(content_type) = &self.content_type {
+            let sent = (content_type != "none").then_some(content_type.as_str());
             builder = builder.content_type(sent);
         }
         builder = self.fields.iter().fold(builder, |builder, field| {
@@ -162,7 +211,7 @@ impl ContentArgs {
         seconds: i64,
         rng: &mut Rng,
     ) -> Option<String> {
-        let vendor = match self.vendor {
+        let vendor = match self.vendor.unwrap_or(VendorName::Tencent) {
             VendorName::Tencent => Vendor::Tencent,
             VendorName::Wangsu => Vendor::Wangsu,
             VendorName::Huawei => Vendor::Huawei,
@@ -186,6 +235,12 @@ impl ContentArgs {
             ),
         })
     }
+}
+
+fn header_text(text: &str) -> Result<String, &'static str> {
+    let is_fine = HeaderValue::from_str(text).is_ok_and(|value| value.to_str().is_ok());
+    let problem = "a header holds ASCII characters alone";
+    is_fine.then(|| text.to_owned()).ok_or(problem)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

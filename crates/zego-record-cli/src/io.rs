@@ -1,6 +1,6 @@
 //! The three streams of a process, handed in so that tests can take their place.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{Read, Write};
 
 use serde::Serialize;
@@ -32,7 +32,7 @@ impl Io<'_> {
     pub(crate) fn print_json(&mut self, document: &impl Serialize) -> Result<(), Error> {
         let json = serde_json::to_string(document)
             .map_err(|error| Error::with_source("cannot write the result as JSON", error))?;
-        writeln!(self.out, "{json}")?;
+        writeln!(self.out, "{}", visible_json(&json))?;
         Ok(())
     }
 }
@@ -87,6 +87,22 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
+/// The same JSON without invisible characters, which occur in its strings only.
+fn visible_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_control() || is_invisible(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// Breaks a text between words, so that no line is longer than `width` unless a word is. All lines but
 /// the first are indented.
 pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
@@ -117,14 +133,20 @@ fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{ad}'
+            | '\u{34f}'
             | '\u{61c}'
-            | '\u{180e}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
             | '\u{feff}'
+            | '\u{ffa0}'
             | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -164,5 +186,14 @@ mod tests {
         for line in wrap(&text, 30, 4).lines() {
             assert!(line.chars().count() <= 30, "{line:?}");
         }
+    }
+
+    #[test]
+    fn json_says_the_same_without_invisible_characters() {
+        let text = "a\u{202e}b\u{e0041}\u{7f}\u{9b}\n课程🎬";
+        let json = serde_json::to_string(text).unwrap();
+        let visible = visible_json(&json);
+        assert_eq!(visible, r#""a\u202eb\udb40\udc41\u007f\u009b\n课程🎬""#);
+        assert_eq!(serde_json::from_str::<String>(&visible).unwrap(), text);
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `demo` | a receiver and a fake ZEGOCLOUD on loopback, and every promise in a table |
 //! | `listen` | a receiver for development: shows each delivery and each rejection |
+//! | `resend` | sends a request that `listen` has saved once more, as it came |
 //! | `check` | tests a receiver against every promise that a good one keeps |
 //! | `sign` | signs a timestamp and a nonce, or prints a whole signed request for `curl` |
 //! | `verify` | the doctor: says why a captured callback is or is not accepted |
@@ -68,6 +69,7 @@ mod cli;
 mod content;
 pub mod demo;
 mod error;
+mod headers;
 #[cfg(feature = "serve")]
 pub mod inbox;
 mod interrupt;
@@ -75,11 +77,13 @@ mod io;
 pub mod listen;
 #[cfg(feature = "serve")]
 mod record;
+pub mod resend;
 mod secrets;
 pub mod send;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod server;
+pub mod shell;
 pub mod sign;
 mod tls;
 mod url;

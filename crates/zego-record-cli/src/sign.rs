@@ -61,6 +61,10 @@ struct Signed<'a> {
 }
 
 pub(crate) fn run(args: &SignArgs, io: &mut Io<'_>) -> Result<Status, Error> {
+    args.content.check(false)?;
+    if args.curl.is_none() {
+        args.content.check_without_body()?;
+    }
     let secret = args.secret.for_signing(io)?;
     let now = UnixSeconds::from(SystemTime::now());
     let recording = args

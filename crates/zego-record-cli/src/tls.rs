@@ -1,5 +1,6 @@
 //! TLS for requests to `https` receivers: rustls, with the roots that this system trusts.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
@@ -15,28 +17,37 @@ use crate::error::Error;
 use crate::io::{Io, Tone, paint};
 
 /// The options for `https`.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct TlsArgs {
     /// Don't check the receiver's certificate: for a self-signed one on your own machine
     #[arg(long)]
     pub(crate) insecure: bool,
+
+    /// Trust the certificates in FILE, PEM, instead of those that this system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 impl TlsArgs {
-    pub(crate) fn warn(self, io: &mut Io<'_>) -> Result<(), Error> {
-        if self.insecure {
-            let warning = paint(io.err_color, Tone::Warning, "warning:");
-            writeln!(
-                io.err,
-                "{warning} --insecure: the certificate is not checked, anyone on the way can read and change what is sent"
-            )?;
-        }
+    /// Warns of what is dangerous, and of what does nothing for this URL.
+    pub(crate) fn warn(&self, url: Option<&str>, io: &mut Io<'_>) -> Result<(), Error> {
+        let is_https = url.is_some_and(|url| url.to_ascii_lowercase().starts_with("https:"));
+        let text = match (self.insecure, &self.ca) {
+            (true, _) if !is_https => "--insecure does nothing without an https URL",
+            (true, _) => {
+                "--insecure: the certificate is not checked, anyone on the way can read and change what is sent"
+            }
+            (false, Some(_)) if !is_https => "--ca does nothing without an https URL",
+            (false, _) => return Ok(()),
+        };
+        let warning = paint(io.err_color, Tone::Warning, "warning:");
+        writeln!(io.err, "{warning} {text}")?;
         Ok(())
     }
 }
 
 /// Connects to `url` and to whatever else has its scheme.
-pub(crate) fn connector(url: &Uri, args: TlsArgs) -> Result<HttpsConnector<HttpConnector>, Error> {
+pub(crate) fn connector(url: &Uri, args: &TlsArgs) -> Result<HttpsConnector<HttpConnector>, Error> {
     let unusable = |error| Error::with_source("cannot set up TLS", error);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -47,10 +58,14 @@ pub(crate) fn connector(url: &Uri, args: TlsArgs) -> Result<HttpsConnector<HttpC
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(TrustAll(provider)))
             .with_no_client_auth()
+    } else if let Some(path) = &args.ca {
+        builder
+            .with_root_certificates(read_roots(path)?)
+            .with_no_client_auth()
     } else if url.scheme() == Some(&Scheme::HTTPS) {
         let roots = builder.with_native_roots().map_err(|error| {
             Error::with_source(
-                "cannot read the certificates that this system trusts",
+                "cannot read the certificates that this system trusts: name one with --ca",
                 error,
             )
         })?;
@@ -66,6 +81,26 @@ pub(crate) fn connector(url: &Uri, args: TlsArgs) -> Result<HttpsConnector<HttpC
         .https_or_http()
         .enable_http1()
         .build())
+}
+
+fn read_roots(path: &Path) -> Result<RootCertStore, Error> {
+    let what = || format!("cannot read the certificates in {}", path.display());
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| Error::with_source(what(), error))?;
+    if certificates.is_empty() {
+        return Err(Error::new(format!(
+            "{}: there is none, a certificate begins with -----BEGIN CERTIFICATE-----",
+            what()
+        )));
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots
+            .add(certificate)
+            .map_err(|error| Error::with_source(what(), error))?;
+    }
+    Ok(roots)
 }
 
 /// Takes any certificate, but still insists that the peer has its key.

@@ -112,7 +112,7 @@ pub struct CheckArgs {
 
 pub(crate) fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     let client = args.client(io)?;
-    args.tls.warn(io)?;
+    args.tls.warn(Some(&args.url), io)?;
     writeln!(io.err, "checking {}", client.url())?;
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::with_source("cannot start the runtime", error))?;
@@ -157,7 +157,7 @@ impl CheckArgs {
         };
         let headers = header_map(&self.header);
         let transport = |url: &str| {
-            let transport = HttpTransport::new(url, 2, self.tls)?;
+            let transport = HttpTransport::new(url, 2, &self.tls)?;
             Ok::<_, Error>(transport.with_headers(headers.clone()))
         };
         Ok(Client::new(

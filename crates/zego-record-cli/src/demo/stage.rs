@@ -58,24 +58,21 @@ pub async fn perform(schedule: Schedule) -> Result<Vec<Outcome>, Error> {
     let runs = Runs::default();
     let receiver = receiver(&secret)?;
     let (listener, address) = server::bind(([127, 0, 0, 1], 0).into()).await?;
-    let app = server::app(
-        receiver.clone(),
-        {
-            let runs = runs.clone();
-            move |delivery| handle(delivery, runs.clone())
-        },
-        |_| {},
-    );
+    let app = server::app(receiver.clone(), {
+        let runs = runs.clone();
+        move |delivery| handle(delivery, runs.clone())
+    });
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server::serve(listener, app, async move {
+    let until = async move {
         let _ = stopped.await;
         receiver.shutdown().await;
-    }));
+    };
+    let serving = tokio::spawn(server::serve(listener, app, |_, _| {}, until));
 
     let transport = HttpTransport::new(
         &format!("http://{address}/zego/record"),
         1,
-        TlsArgs::default(),
+        &TlsArgs::default(),
     )?;
     let mut outcomes = Vec::new();
     for scene in scenario(&secret, SystemTime::now().into()) {
@@ -90,7 +87,7 @@ pub async fn perform(schedule: Schedule) -> Result<Vec<Outcome>, Error> {
     drop(stop);
     serving
         .await
-        .map_err(|error| Error::with_source("the server has failed", error))??;
+        .map_err(|error| Error::with_source("the server has failed", error))?;
     Ok(outcomes)
 }
 

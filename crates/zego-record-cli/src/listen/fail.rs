@@ -1,19 +1,32 @@
 //! Failures on request.
 
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use clap::ValueEnum;
-
 /// How a handler fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It gives an error, which is answered 500
-    #[value(name = "500")]
-    Error,
-    /// It does not end, and is stopped after its time, which is answered 503
+    /// It fails, and the request is answered with this status.
+    Status(u16),
+    /// It does not end, and is stopped after its time, which is answered 503.
     Timeout,
-    /// It panics, which is answered 500
+    /// It panics, which is answered 500.
     Panic,
+}
+
+impl FromStr for Failure {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "timeout" => Ok(Self::Timeout),
+            "panic" => Ok(Self::Panic),
+            _ => match text.parse() {
+                Ok(status @ 200..=599) => Ok(Self::Status(status)),
+                _ => Err("expected a status from 200 to 599, timeout or panic"),
+            },
+        }
+    }
 }
 
 /// Lets the first runs fail, and no further ones.
@@ -56,5 +69,14 @@ mod tests {
             [Some(Failure::Panic), Some(Failure::Panic), None, None]
         );
         assert_eq!(Failing::new(None, 2).next(), None);
+    }
+
+    #[test]
+    fn a_failure_is_a_status_or_has_a_name() {
+        assert_eq!("404".parse(), Ok(Failure::Status(404)));
+        assert_eq!("panic".parse(), Ok(Failure::Panic));
+        for text in ["100", "600", "199", "-1", "", "never"] {
+            assert!(text.parse::<Failure>().is_err(), "{text}");
+        }
     }
 }

@@ -5,16 +5,22 @@ use serde_json::{Map, Value};
 use zego_record_core::{RecordCallback, UnixSeconds, Verdict};
 use zego_record_receiver::Counters;
 
-use super::event::Event;
+use super::event::{Event, Seen};
 use crate::error::Error;
-use crate::io::{Io, Tone, paint, printable};
+use crate::io::{Io, Tone, paint, printable, wrap};
+use crate::send::describe as reply_in_words;
+
+const INDENT: &str = "    ";
 
 pub(super) fn event(event: &Event, json: bool, io: &mut Io<'_>) -> Result<(), Error> {
     if json {
         io.print_json(event)?;
     } else {
-        let line = line(event, io.out_color);
-        writeln!(io.out, "{line}")?;
+        for (number, line) in lines(event, io.out_color).iter().enumerate() {
+            let indent = if number == 0 { "" } else { INDENT };
+            let line = format!("{indent}{line}");
+            writeln!(io.out, "{}", wrap(&line, io.width, INDENT.len()))?;
+        }
     }
     io.out.flush()?;
     Ok(())
@@ -55,75 +61,145 @@ pub(super) fn totals(counters: &Counters, json: bool, io: &mut Io<'_>) -> Result
     Ok(())
 }
 
-fn line(event: &Event, color: bool) -> String {
+/// What happened, and indented below it what came.
+fn lines(event: &Event, color: bool) -> Vec<String> {
     match event {
         Event::Delivery {
             at,
+            request,
             attempt,
             changed,
             outcome,
+            status,
+            forwarded,
             callback,
         } => {
-            let tone = if *outcome == "handled" {
-                Tone::Good
-            } else {
-                Tone::Bad
-            };
+            let is_handled = *outcome == "handled";
+            let tone = if is_handled { Tone::Good } else { Tone::Bad };
             let changed = if *changed {
                 ", content changed since another delivery"
             } else {
                 ""
             };
             let outcome = paint(color, tone, format!("{outcome:<10}"));
-            format!(
-                "{} {outcome} {}, attempt {attempt}{changed}",
-                time_of_day(*at),
+            let begin = start(*at, request);
+            let mut lines = vec![format!(
+                "{begin} {outcome} {}, attempt {attempt}{changed}",
                 describe(callback)
-            )
+            )];
+            if let Some(reply) = forwarded {
+                lines.push(format!(
+                    "the app answered {}, ZEGOCLOUD was answered {status}",
+                    reply_in_words(reply)
+                ));
+            } else if !is_handled {
+                lines.push(format!("answered {status}"));
+            }
+            lines.extend(details(request));
+            lines
         }
         Event::Rejected {
             at,
+            request,
             verdict,
             status,
             reason,
             ..
         } => {
             let verdict = paint(color, Tone::Bad, format!("{verdict} ({status})"));
-            format!(
-                "{} {:<10} {verdict}: {}",
-                time_of_day(*at),
+            let begin = start(*at, request);
+            let mut lines = vec![format!(
+                "{begin} {:<10} {verdict}: {}",
                 "rejected",
                 printable(reason)
-            )
+            )];
+            lines.extend(details(request));
+            lines
         }
-        Event::Ignored { at, event } => {
-            format!(
-                "{} {:<10} event {:?} is answered 1 and not handled",
-                time_of_day(*at),
+        Event::Diagnosis {
+            at,
+            number,
+            mistakes,
+            notes,
+            skipped,
+        } => {
+            let begin = format!("{} UTC #{number} {:<10}", time_of_day(*at), "diagnosis");
+            let found = mistakes.iter().map(|mistake| {
+                let label = paint(color, Tone::Warning, "mistake");
+                format!("{label}: {}; {}", printable(&mistake.what), mistake.fix)
+            });
+            let notes = notes.iter().map(|note| printable(note));
+            let mut lines: Vec<_> = found.chain(notes).collect();
+            if *skipped > 0 {
+                lines.push(format!("{skipped} before it came too fast to be examined"));
+            }
+            if let Some(first) = lines.first_mut() {
+                *first = format!("{begin} {first}");
+            }
+            lines
+        }
+        Event::Ignored { at, request, event } => {
+            let begin = start(*at, request);
+            let mut lines = vec![format!(
+                "{begin} {:<10} event \"{}\" is answered 1 and not handled",
                 "ignored",
-                event
-            )
+                printable(event)
+            )];
+            lines.extend(details(request));
+            lines
         }
         Event::Answered {
             at,
+            request,
             verdict,
             status,
         } => {
             let verdict = paint(color, Tone::Warning, format!("{verdict} ({status})"));
-            format!(
-                "{} {:<10} {verdict}: the handler was not run",
-                time_of_day(*at),
+            let begin = start(*at, request);
+            let mut lines = vec![format!(
+                "{begin} {:<10} {verdict}: the handler was not run",
                 "answered"
-            )
+            )];
+            lines.extend(details(request));
+            lines
         }
-        Event::Omitted { at, events } => {
-            format!(
-                "{} {:<10} {events} events came faster than they could be printed",
-                time_of_day(*at),
-                "omitted"
-            )
-        }
+        Event::Connection { at, peer, problem } => vec![format!(
+            "{} UTC {:<10} from {peer}: {}",
+            time_of_day(*at),
+            "connection",
+            printable(problem)
+        )],
+        Event::Omitted { at, events } => vec![format!(
+            "{} UTC {:<10} {events} events came faster than they could be printed",
+            time_of_day(*at),
+            "omitted"
+        )],
     }
+}
+
+fn start(at: UnixSeconds, request: &Seen) -> String {
+    format!("{} UTC #{}", time_of_day(at), request.number)
+}
+
+fn details(request: &Seen) -> Vec<String> {
+    let content_type = request.content_type.as_deref();
+    let mut line = format!(
+        "{} {}, {}",
+        printable(&request.method),
+        printable(&request.path),
+        content_type.map_or("no Content-Type".to_owned(), printable)
+    );
+    if let Some(bytes) = request.bytes {
+        line.push_str(&format!(", {bytes} bytes"));
+    }
+    if let Some(path) = &request.saved {
+        line.push_str(&format!(", saved as {}", printable(path)));
+    }
+    if let Some(problem) = &request.not_saved {
+        line.push_str(&format!(", not saved: {}", printable(problem)));
+    }
+    let body = request.body.iter().flat_map(|body| body.lines());
+    std::iter::once(line).chain(body.map(printable)).collect()
 }
 
 fn describe(callback: &RecordCallback) -> String {
@@ -165,9 +241,10 @@ mod tests {
     use zego_record_testkit::CallbackBuilder;
 
     use super::*;
+    use crate::send::Reply;
 
     #[test]
-    fn a_delivery_is_one_line_with_all_that_matters() {
+    fn a_delivery_has_all_that_matters_and_nothing_that_a_terminal_obeys() {
         let callback = CallbackBuilder::new()
             .vendor(Vendor::Huawei)
             .field("stream_alias", "lesson-7")
@@ -180,14 +257,32 @@ mod tests {
             .build();
         let event = Event::Delivery {
             at: UnixSeconds::new(1_760_001_893),
+            request: Seen {
+                number: 7,
+                method: "POST".to_owned(),
+                path: "/zego\u{202e}record".to_owned(),
+                content_type: None,
+                bytes: Some(42),
+                body: Some("{\n\u{200b}}".to_owned()),
+                saved: Some("dir/7".to_owned()),
+                not_saved: None,
+            },
             attempt: 2,
             changed: true,
             outcome: "handled",
+            status: 200,
+            forwarded: Some(Reply::answer(204, "")),
             callback,
         };
         assert_eq!(
-            line(&event, false),
-            "09:24:53 handled    lesson-7, huawei, a/b.mp4, 1800.5 s, 42 bytes, recorded 08:53:20 to 09:23:20 UTC, attempt 2, content changed since another delivery"
+            lines(&event, false),
+            [
+                "09:24:53 UTC #7 handled    lesson-7, huawei, a/b.mp4, 1800.5 s, 42 bytes, recorded 08:53:20 to 09:23:20 UTC, attempt 2, content changed since another delivery",
+                "the app answered 204, ZEGOCLOUD was answered 200",
+                "POST /zego\\u{202e}record, no Content-Type, 42 bytes, saved as dir/7",
+                "{",
+                "\\u{200b}}",
+            ]
         );
     }
 

@@ -174,6 +174,7 @@ impl SendArgs {
     pub(super) fn callbacks(&self, io: &mut Io<'_>) -> Result<Callbacks, Error> {
         let secret = self.secret.for_signing(io)?;
         let captured = self.body.as_deref().map(read_captured).transpose()?;
+        self.content.check(captured.is_some())?;
         Ok(Callbacks::new(secret, self.content.clone(), captured))
     }
 

@@ -86,9 +86,9 @@ pub use verdict::{Attempt, Kind, Next, RejectedStatuses, Reply, Verdict, next};
 
 pub(crate) fn run(args: &SendArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     let callbacks = args.callbacks(io)?;
-    let transport = HttpTransport::new(&args.url, args.concurrency(), args.tls)?;
+    let transport = HttpTransport::new(&args.url, args.concurrency(), &args.tls)?;
     let transport = transport.with_headers(args.headers());
-    args.tls.warn(io)?;
+    args.tls.warn(Some(&args.url), io)?;
     let pacing = args.pacing()?;
     let seed = args
         .seed

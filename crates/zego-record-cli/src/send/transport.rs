@@ -69,7 +69,7 @@ pub struct HttpTransport {
 
 impl HttpTransport {
     /// A transport to a URL, which keeps as many idle connections as requests may run at once.
-    pub(crate) fn new(text: &str, concurrency: usize, tls: TlsArgs) -> Result<Self, Error> {
+    pub(crate) fn new(text: &str, concurrency: usize, tls: &TlsArgs) -> Result<Self, Error> {
         let url = url::parse(text)?;
         let connector = tls::connector(&url, tls)?;
         let authority = url.authority().map_or("", |authority| authority.as_str());

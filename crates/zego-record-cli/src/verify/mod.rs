@@ -39,7 +39,8 @@ use zego_record_core::UnixSeconds;
 use crate::cli::Status;
 use crate::error::Error;
 use crate::io::Io;
-use crate::secrets::{Also, SecretArgs, SecretText};
+use crate::secrets::{Also, Secret, SecretArgs, SecretText};
+pub(crate) use mistakes::Mistake;
 
 /// What a receiver takes unless told otherwise.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -116,6 +117,23 @@ pub(crate) fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<Status, Error> {
         report.print(io)?;
     }
     Ok(Status::of_check(report.is_fine()))
+}
+
+/// Why the signature of a body does not match: the mistakes that explain it, and notes if none does.
+pub(crate) fn explain(
+    body: &[u8],
+    configured: &[Secret],
+    others: &[Secret],
+) -> Result<(Vec<Mistake>, Vec<String>), Error> {
+    let report = doctor::examine(&doctor::Case {
+        body: body.to_vec(),
+        content_type: None,
+        clock: doctor::Clock::AnyAge,
+        configured: configured.to_vec(),
+        others: others.to_vec(),
+        computed: None,
+    })?;
+    Ok((report.mistakes, report.notes))
 }
 
 /// One byte more than the limit is enough to know that it is exceeded.

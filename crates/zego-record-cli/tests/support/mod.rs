@@ -6,6 +6,8 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub(crate) mod listening;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
@@ -76,6 +78,7 @@ pub(crate) struct Received {
     pub(crate) target: String,
     pub(crate) content_type: String,
     pub(crate) chunked: bool,
+    pub(crate) headers: http::HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -148,6 +151,7 @@ async fn serve(
         target: request.uri().to_string(),
         content_type: header(http::header::CONTENT_TYPE),
         chunked: header(http::header::TRANSFER_ENCODING) == "chunked",
+        headers: request.headers().clone(),
         body: Vec::new(),
     };
     this.body = request.into_body().collect().await?.to_bytes().to_vec();
@@ -222,5 +226,27 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A directory that is gone when the test ends.
+pub(crate) struct TempDir(std::path::PathBuf);
+
+impl TempDir {
+    pub(crate) fn new(name: &str) -> Self {
+        let name = format!("zego-record-test-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,0 +1,54 @@
+//! `demo`, as a process.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::{Said, run, zego_record};
+
+#[test]
+fn the_demo_shows_that_everything_is_as_documented() {
+    let said = run(&["demo", "--speed", "1000", "--json"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    let report = said.json();
+    assert_eq!(report["fine"], true, "{report}");
+    let scenes = report["scenes"].as_array().unwrap();
+    assert_eq!(scenes.len(), 35);
+    for scene in scenes {
+        assert_eq!(scene["fine"], true, "{scene}");
+    }
+    let answers = |name: &str| {
+        let scene = scenes.iter().find(|scene| scene["name"] == name).unwrap();
+        let answers = scene["answers"].as_array().unwrap().iter();
+        answers
+            .map(|answer| answer["status"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(answers("a handler that fails twice"), [500, 500, 200]);
+    assert_eq!(answers("other content under its signature"), [422]);
+}
+
+#[test]
+fn the_demo_needs_no_secret_and_prints_a_table() {
+    let said: Said = zego_record(&["demo", "--speed", "1000"])
+        .env_remove("ZEGO_CALLBACK_SECRET")
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!((said.status, said.err.as_str()), (Some(0), ""));
+    assert!(
+        said.out.contains("ok   a handler that fails twice"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.ends_with("0 not as documented\n"), "{}", said.out);
+    assert!(!said.out.contains('\u{1b}'), "colours only on a terminal");
+
+    let said = run(&["demo", "--speed", "0"]);
+    assert_eq!((said.status, said.out.as_str()), (Some(2), ""));
+    assert!(
+        said.err.contains("--speed must be positive"),
+        "{}",
+        said.err
+    );
+}
