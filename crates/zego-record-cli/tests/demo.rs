@@ -25,7 +25,7 @@ fn the_demo_shows_that_everything_is_as_documented() {
             .collect::<Vec<_>>()
     };
     assert_eq!(answers("a handler that fails twice"), [500, 500, 200]);
-    assert_eq!(answers("other content under its signature"), [422]);
+    assert_eq!(answers("its signature, other content"), [422]);
 }
 
 #[test]
@@ -43,6 +43,19 @@ fn the_demo_needs_no_secret_and_prints_a_table() {
     );
     assert!(said.out.ends_with("0 not as documented\n"), "{}", said.out);
     assert!(!said.out.contains('\u{1b}'), "colours only on a terminal");
+    let longest = said.out.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(80), "{}", said.out);
+    // In columns, so that answers can be compared.
+    let column = |name: &str, cell: &str| {
+        let line = said.out.lines().find(|line| line.contains(name));
+        line.and_then(|line| line.find(cell)).unwrap()
+    };
+    assert_eq!(
+        column("Aliyun as a form", "200 1"),
+        column("no signature", "401 unsigned")
+    );
+    let promise = "every wire form is accepted";
+    assert_eq!(said.out.matches(promise).count(), 1, "{}", said.out);
 
     let said = run(&["demo", "--speed", "0"]);
     assert_eq!((said.status, said.out.as_str()), (Some(2), ""));

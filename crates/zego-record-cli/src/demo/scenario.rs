@@ -13,8 +13,8 @@ pub struct Scene {
     pub sender: Sender,
     /// The request.
     pub request: http::Request<bytes::Bytes>,
-    /// The verdict on each attempt.
-    pub due: Vec<Verdict>,
+    /// The verdict expected on each attempt.
+    pub expected: Vec<Verdict>,
     /// What it shows.
     pub promise: &'static str,
 }
@@ -25,12 +25,12 @@ pub struct Scene {
 pub enum Sender {
     /// It tries again until it gets a 2xx, six times in all.
     Zegocloud,
-    /// A stranger who has no secret and sends once.
+    /// Somebody who does not have the secret, and sends once.
     Stranger,
 }
 
 impl Sender {
-    /// Its name in the table.
+    /// Its name in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Zegocloud => "ZEGOCLOUD",
@@ -85,7 +85,7 @@ impl Scenes<'_> {
                 ),
             ];
             for (form, builder) in forms {
-                let promise = "every wire form is read, whatever its label";
+                let promise = "every wire form is accepted, whatever its Content-Type";
                 self.callback(
                     format!("{name} as {form}"),
                     &builder.build(),
@@ -99,7 +99,7 @@ impl Scenes<'_> {
     fn retries(&mut self) {
         let failed = Verdict::HandlerFailed;
         let request = self.stream("fails-twice").build();
-        let promise = "a failure is answered 500, and ZEGOCLOUD's retry is a new chance";
+        let promise = "a handler that fails is answered 500, and runs again at the retry";
         self.callback(
             "a handler that fails twice",
             &request,
@@ -108,7 +108,7 @@ impl Scenes<'_> {
         );
 
         let request = self.stream("panics-once").build();
-        let promise = "a panic is a failure, and takes nothing down";
+        let promise = "a panic counts as a failure, and the server goes on";
         self.callback(
             "a handler that panics once",
             &request,
@@ -117,7 +117,7 @@ impl Scenes<'_> {
         );
 
         let request = self.stream("not-ours").build();
-        let promise = "what the handler will never want is answered 1";
+        let promise = "a callback that the handler discards is answered 1";
         self.callback(
             "a handler that discards",
             &request,
@@ -131,7 +131,7 @@ impl Scenes<'_> {
         let request = first.build();
         let promise = "the first delivery runs the handler";
         self.callback("a recording", &request, &[Verdict::Handled], promise);
-        let promise = "a delivery that is done does not run the handler again";
+        let promise = "a duplicate does not run the handler again";
         self.callback(
             "the same, byte for byte",
             &request,
@@ -153,30 +153,30 @@ impl Scenes<'_> {
                 "extra_params",
                 r#"{"TaskId":"task-7","FileID":"5285890813218549790"}"#,
             );
-        let promise = "two formats of one recording are two deliveries";
+        let promise = "two files of one stream are two deliveries";
         self.callback(
-            "another format of it",
+            "another file of it",
             &second.build(),
             &[Verdict::Handled],
             promise,
         );
 
-        let promise = "other events are answered 1 and not handled";
+        let promise = "other events are answered 1 and do not run the handler";
         let compose = self.stream("lesson-7").field("event", "compose").build();
         self.callback("another event", &compose, &[Verdict::Ignored], promise);
     }
 
     fn strangers(&mut self) {
         let captured = self.stream("captured").build();
-        let promise = "a genuine callback, which a stranger has seen";
+        let promise = "a genuine callback, which an attacker has captured";
         self.callback("a recording", &captured, &[Verdict::Handled], promise);
-        let promise = "a captured request can be sent again and does nothing";
+        let promise = "a captured request that is sent again runs nothing";
         self.stranger("the same, replayed", &captured, Verdict::Duplicate, promise);
         let forged =
             captured.tampered(|builder| builder.field("replay_url", "https://evil.example/x.mp4"));
-        let promise = "a captured signature does not carry other content";
+        let promise = "a captured signature is not accepted for other content";
         self.stranger(
-            "other content under its signature",
+            "its signature, other content",
             &forged,
             Verdict::SignatureReused,
             promise,
@@ -189,31 +189,31 @@ impl Scenes<'_> {
                 "a forged body",
                 stream.clone().signing(Signing::OtherSecret).build(),
                 Verdict::BadSignature,
-                "without the secret nobody gets in",
+                "a signature made without the secret is rejected",
             ),
             (
                 "no signature",
                 stream.clone().signing(Signing::Unsigned).build(),
                 Verdict::Unsigned,
-                "no signature is no way around it",
+                "a request without a signature is rejected",
             ),
             (
                 "a stale one",
                 stream.clone().age(301).build(),
                 Verdict::Stale,
-                "what is older than 300 s is too old",
+                "a timestamp more than 300 s old is rejected",
             ),
             (
                 "one from the future",
                 stream.age(-310).build(),
                 Verdict::Future,
-                "and so is what is ahead",
+                "a timestamp more than 300 s ahead is rejected",
             ),
             (
                 "a field twice",
                 twice,
                 Verdict::Malformed,
-                "what can be read in two ways is not read",
+                "a body that can be read in two ways is rejected",
             ),
         ] {
             self.stranger(name, &request, verdict, promise);
@@ -222,11 +222,11 @@ impl Scenes<'_> {
             .stream("too-long")
             .field("padding", "a".repeat(70_000))
             .build();
-        let promise = "a body over 64 KiB is rejected unread";
+        let promise = "a body over 64 KiB is rejected before it is read";
         self.stranger("a body of 70 kB", &too_long, Verdict::BodyTooLarge, promise);
-        let promise = "only POST is a callback";
+        let promise = "any method but POST is rejected";
         self.add(
-            "a browser that looks",
+            "a GET request",
             Sender::Stranger,
             http::Request::default(),
             &[Verdict::MethodNotAllowed],
@@ -244,14 +244,14 @@ impl Scenes<'_> {
         &mut self,
         name: impl Into<String>,
         request: &SignedRequest,
-        due: &[Verdict],
+        expected: &[Verdict],
         promise: &'static str,
     ) {
         self.add(
             name,
             Sender::Zegocloud,
             request.clone().into_http(),
-            due,
+            expected,
             promise,
         );
     }
@@ -260,14 +260,14 @@ impl Scenes<'_> {
         &mut self,
         name: &str,
         request: &SignedRequest,
-        due: Verdict,
+        expected: Verdict,
         promise: &'static str,
     ) {
         self.add(
             name,
             Sender::Stranger,
             request.clone().into_http(),
-            &[due],
+            &[expected],
             promise,
         );
     }
@@ -277,14 +277,14 @@ impl Scenes<'_> {
         name: impl Into<String>,
         sender: Sender,
         request: http::Request<bytes::Bytes>,
-        due: &[Verdict],
+        expected: &[Verdict],
         promise: &'static str,
     ) {
         self.scenes.push(Scene {
             name: name.into(),
             sender,
             request,
-            due: due.to_vec(),
+            expected: expected.to_vec(),
             promise,
         });
     }

@@ -32,11 +32,11 @@ pub struct Outcome {
 impl Outcome {
     /// Whether every answer and every run was as it must be.
     pub fn is_fine(&self) -> bool {
-        let due = &self.scene.due;
-        let answers = due
+        let expected = &self.scene.expected;
+        let answers = expected
             .iter()
             .map(|verdict| (verdict.status(), verdict.body().to_owned()));
-        let runs = due.iter().filter(|verdict| {
+        let runs = expected.iter().filter(|verdict| {
             matches!(
                 verdict,
                 Verdict::Handled | Verdict::Discarded | Verdict::HandlerFailed
