@@ -6,7 +6,7 @@ mod support;
 
 use std::process::{Command, Stdio};
 
-use support::{Act, SECRET, Said, Server, TempFile, run, run_with_input, zego_record};
+use support::{Act, SECRET, Said, Server, TempDir, TempFile, run, run_with_input, zego_record};
 
 const PUBLISHED: &str = "5bd59fd62953a8059fb7eaba95720f66d19e4517";
 
@@ -322,4 +322,30 @@ fn a_reader_that_goes_away_is_no_error_to_complain_about() {
     drop(child.stdin.take());
     let said: Said = child.wait_with_output().unwrap().into();
     assert_eq!(said.err, "");
+}
+
+#[test]
+fn shells_and_man_know_every_command_and_option() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let said = run(&["completions", shell]);
+        assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{said:?}");
+        for word in ["resend", "forward-to", "junit"] {
+            assert!(said.out.contains(word), "{shell} lacks {word}");
+        }
+    }
+    // A script that bash itself cannot read would be of no use.
+    let script = TempFile::new("completions", run(&["completions", "bash"]).out);
+    let read = Command::new("bash").arg("-n").arg(script.path()).output();
+    assert!(read.unwrap().status.success());
+
+    let dir = TempDir::new("man");
+    let pages = dir.path("pages/man1");
+    let said = run(&["man", &pages]);
+    assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{said:?}");
+    let page = |name: &str| std::fs::read_to_string(format!("{pages}/{name}")).unwrap();
+    assert!(page("zego-record.1").contains("zego\\-record\\-check"));
+    assert!(page("zego-record-check.1").contains("\\-\\-runs\\-url"));
+    assert!(page("zego-record-listen.1").contains("zego\\-record resend captured/1"));
+    let said = run(&["man", script.path()]);
+    assert_eq!(said.status, Some(2), "{said:?}");
 }

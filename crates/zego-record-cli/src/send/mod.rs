@@ -69,7 +69,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::cli::Status;
 use crate::error::Error;
 use crate::interrupt::interrupted;
-use crate::io::Io;
+use crate::io::{Io, wrap};
 
 pub use args::SendArgs;
 pub(crate) use args::{Header, header_map};
@@ -162,7 +162,7 @@ async fn watch<T>(
                 return Ok(outcome);
             }
             failure = progress.first_failure(), if !reported => {
-                writeln!(io.err, "{wipe}{failure}")?;
+                writeln!(io.err, "{wipe}{}", wrap(failure, io.width, 2))?;
                 reported = true;
             }
             _ = ticks.tick(), if io.progress => {

@@ -140,14 +140,13 @@ impl Summary {
         } else {
             format!(" ({})", at.join(", "))
         };
-        writeln!(
-            io.out,
+        let text = format!(
             "{}{at}, {}",
             numbers(Tone::Good, totals.delivered, "delivered"),
             numbers(Tone::Bad, totals.lost, "lost"),
-        )?;
-        writeln!(
-            io.out,
+        );
+        writeln!(io.out, "{}", wrap(&text, io.width, 2))?;
+        let text = format!(
             "{} as it had to be, {}, {}",
             numbers(Tone::Good, totals.rejected, "rejected"),
             numbers(Tone::Bad, totals.wrongly_accepted, "wrongly accepted"),
@@ -156,14 +155,15 @@ impl Summary {
                 totals.unanswered + totals.unproven,
                 "without proof"
             ),
-        )?;
+        );
+        writeln!(io.out, "{}", wrap(&text, io.width, 2))?;
         self.print_notes(io)?;
         if let Some(latency) = &self.latency_ms {
-            writeln!(
-                io.out,
+            let text = format!(
                 "latency p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} answers",
                 latency.p50, latency.p99, latency.max, latency.answers
-            )?;
+            );
+            writeln!(io.out, "{}", wrap(&text, io.width, 2))?;
         }
         if self.unfinished > 0 {
             let why = if self.interrupted {
@@ -266,11 +266,8 @@ impl Line {
         };
         let (callback, kind) = (self.callback, self.kind.name());
         let verdict = paint(io.out_color, tone, verdict);
-        writeln!(
-            io.out,
-            "#{callback} {kind}: {verdict}: {}",
-            replies.join(", ")
-        )?;
+        let text = format!("#{callback} {kind}: {verdict}: {}", replies.join(", "));
+        writeln!(io.out, "{}", wrap(&text, io.width, 4))?;
         Ok(())
     }
 }

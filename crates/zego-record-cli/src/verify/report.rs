@@ -5,7 +5,7 @@ use zego_record_core::{RecordCallback, Rejection, Verdict, Verified, WireForm};
 
 use super::mistakes::Mistake;
 use crate::error::Error;
-use crate::io::{Io, Tone, paint, printable};
+use crate::io::{Io, Tone, paint, printable, wrap};
 
 /// The outcome of an examination; its members are documented in [`verify`](super).
 #[derive(Serialize)]
@@ -100,7 +100,8 @@ impl Report {
         };
         writeln!(io.out, "{headline} ({}), {form}", self.status)?;
         if let Some(reason) = &self.reason {
-            writeln!(io.out, "  {}", printable(reason))?;
+            let text = format!("  {}", printable(reason));
+            writeln!(io.out, "{}", wrap(&text, io.width, 4))?;
         }
         if let Some(event) = &self.event {
             print_event(event, io)?;
@@ -122,12 +123,9 @@ impl Report {
             None => {}
         }
         for note in &self.notes {
-            writeln!(
-                io.out,
-                "{}: {}",
-                paint(color, Tone::Warning, "note"),
-                printable(note)
-            )?;
+            let label = paint(color, Tone::Warning, "note");
+            let text = format!("{label}: {}", printable(note));
+            writeln!(io.out, "{}", wrap(&text, io.width, 2))?;
         }
         Ok(())
     }
@@ -145,8 +143,10 @@ pub(super) fn form_name(form: WireForm) -> &'static str {
 fn print_mistakes(label: &str, mistakes: &[Mistake], io: &mut Io<'_>) -> Result<(), Error> {
     for mistake in mistakes {
         let label = paint(io.out_color, Tone::Warning, label);
-        writeln!(io.out, "{label}: {}", printable(&mistake.what))?;
-        writeln!(io.out, "  fix: {}", mistake.fix)?;
+        let text = format!("{label}: {}", printable(&mistake.what));
+        writeln!(io.out, "{}", wrap(&text, io.width, 2))?;
+        let text = format!("  fix: {}", mistake.fix);
+        writeln!(io.out, "{}", wrap(&text, io.width, 4))?;
     }
     Ok(())
 }

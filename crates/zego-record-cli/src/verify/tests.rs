@@ -429,3 +429,28 @@ fn an_empty_secret_is_a_configuration_error() {
     case.configured = vec![secret("x", " \n")];
     assert!(examine(&case).is_err());
 }
+
+#[test]
+fn what_is_found_fits_60_columns() {
+    let signature = sha1(format!("{NONCE}{SERVER_SECRET}{TIMESTAMP}"));
+    for signature in [&signature, &"0".repeat(40)] {
+        let report = examine(&case(body(TIMESTAMP, NONCE, signature))).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut io = crate::io::Io {
+            input: &mut std::io::empty(),
+            out: &mut out,
+            err: &mut err,
+            out_color: false,
+            err_color: false,
+            progress: false,
+            input_is_terminal: false,
+            width: 60,
+        };
+        report.print(&mut io).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().count() > 2, "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 60, "{line:?}");
+        }
+    }
+}
