@@ -15,6 +15,12 @@ use crate::send::{
     describe, nonce,
 };
 
+/// Handlers that have not run for this long are taken to be done.
+const SETTLED: Duration = Duration::from_millis(400);
+
+/// How long a receiver may put off its handlers.
+const PATIENCE_FOR_RUNS: Duration = Duration::from_secs(3);
+
 /// How long a receiver may take.
 pub(super) struct Patience {
     pub(super) schedule: Schedule,
@@ -60,6 +66,10 @@ impl Client {
         self.transport.url().to_string()
     }
 
+    pub(super) fn secret_text(&self) -> &str {
+        self.secret.text()
+    }
+
     pub(super) fn now(&self) -> UnixSeconds {
         SystemTime::now().into()
     }
@@ -73,7 +83,7 @@ impl Client {
     pub(super) async fn find_control(&mut self) -> Result<(), String> {
         let mut reasons = Vec::new();
         for form in [WireForm::Json, WireForm::Form] {
-            for kind in [2, 1, 3] {
+            for kind in [2, 1, 3, 4] {
                 self.base = (form, kind);
                 match self.deliver(self.recording().build()).await {
                     Ok(()) => return Ok(()),
@@ -88,7 +98,7 @@ impl Client {
             }
         }
         let advice = if reasons[0].contains("401") || reasons[0].contains("403") {
-            ": is the same secret configured on both sides?"
+            ": is the same secret configured on both sides, and are the three strings sorted as bytes?"
         } else {
             ": is this the URL of the receiver?"
         };
@@ -111,12 +121,14 @@ impl Client {
             )
     }
 
-    /// A nonce of one of the four kinds, not used before.
+    /// A nonce of one of the kinds, not used before.
     pub(super) fn nonce(&self, kind: u64) -> String {
         let mut rng = fastrand::Rng::new();
         match kind {
             // Longer than those that were seen, because a run needs many within a second.
             0 | 2 => rng.u64(200_000_000..=999_999_999).to_string(),
+            // After every timestamp, as bytes and as a number.
+            4 => format!("9{:018}", rng.u64(..1_000_000_000_000_000_000)),
             other => nonce(other, 0, &mut rng),
         }
     }
@@ -193,6 +205,16 @@ impl Client {
         }
     }
 
+    /// Sends a request once.
+    pub(super) async fn once(&self, request: http::Request<Bytes>) -> Reply {
+        self.send(Outgoing::new(request)).await
+    }
+
+    /// Whether this reply rejects a request of this kind.
+    pub(super) fn is_rejection(&self, reply: &Reply, kind: Kind) -> bool {
+        matches!(reply, Reply::Answer { status, .. } if self.rejected.prove(kind, *status))
+    }
+
     /// The signature that would be right for this body. One that was sent is not a secret.
     fn expected_signature(&self, body: &[u8]) -> Option<String> {
         let unverified = Unverified::read(body).ok()?;
@@ -232,16 +254,29 @@ impl Client {
         body.trim().parse().ok().or_else(json)
     }
 
-    /// Waits a while for the runs to come to what is expected, since a handler may run after the answer.
+    /// The runs when they no longer change, since a handler may run after the answer.
+    pub(super) async fn settled_runs(&self) -> Option<u64> {
+        let began = Instant::now();
+        let mut runs = self.runs().await?;
+        loop {
+            sleep_until(Instant::now() + SETTLED).await;
+            let now = self.runs().await?;
+            if now == runs || began.elapsed() > PATIENCE_FOR_RUNS {
+                return Some(now);
+            }
+            runs = now;
+        }
+    }
+
+    /// Waits a while for the runs to come to what is expected, and for those beyond.
     pub(super) async fn runs_since(&self, before: u64, expected: u64) -> Option<u64> {
         let began = Instant::now();
-        loop {
-            let runs = self.runs().await?.saturating_sub(before);
-            if runs >= expected || began.elapsed() > Duration::from_secs(3) {
-                return Some(runs);
-            }
+        while self.runs().await?.saturating_sub(before) < expected
+            && began.elapsed() < PATIENCE_FOR_RUNS
+        {
             sleep_until(Instant::now() + Duration::from_millis(100)).await;
         }
+        Some(self.settled_runs().await?.saturating_sub(before))
     }
 }
 

@@ -8,7 +8,7 @@
 //! An answer does not show whether the handler ran. With `--runs-url` the receiver shows it: a `GET` of
 //! that URL is answered with a 2xx whose body is the number of runs since any fixed moment, either as
 //! digits alone or as a JSON object with a member `runs`, for example `{"runs": 12}`. Runs that happen
-//! shortly after the answer are waited for.
+//! within 400 ms of each other, and within three seconds of the answer, are waited for.
 //!
 //! # Patience
 //!
@@ -24,6 +24,7 @@
 
 mod accepts;
 mod client;
+mod extension;
 mod rejects;
 mod report;
 mod runs;
@@ -47,8 +48,8 @@ use report::Report;
 /// Check a receiver, in any language, against every promise that a good receiver keeps
 ///
 /// Sends genuine callbacks in each wire form, of each vendor, with each kind of nonce and Content-Type,
-/// duplicates, retries, dropped answers, slow and chunked bodies; and every forgery: unsigned, wrongly
-/// signed, stale, tampered with. Prints a line for each promise: passed, failed, or not visible from
+/// duplicates, also at the same time, retries, dropped answers, slow and chunked bodies; other events, a GET;
+/// and every forgery: unsigned, wrongly signed, stale, tampered with, extended. Prints a line for each promise: passed, failed, or not visible from
 /// outside. The receiver's handler runs for some thirty recordings that never were, so don't point it at
 /// one in production.
 ///
@@ -138,9 +139,10 @@ async fn check(mut client: Client) -> Report {
     }
     report.passed("reachable", "a plain genuine callback is delivered");
     accepts::check(&client, &mut report).await;
-    let before = client.runs().await;
+    let before = client.settled_runs().await;
     rejects::check(&client, &mut report).await;
     runs::forgeries_run_nothing(&client, before, &mut report).await;
+    runs::no_delivery(&client, &mut report).await;
     runs::check(&client, &mut report).await;
     report.add_answer_note(&client);
     report

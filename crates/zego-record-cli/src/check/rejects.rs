@@ -7,6 +7,7 @@ use zego_record_core::WireForm;
 use zego_record_testkit::{RequestBuilder, Signing};
 
 use super::client::Client;
+use super::extension;
 use super::report::Report;
 use crate::send::Kind;
 
@@ -93,6 +94,7 @@ pub(super) async fn check(client: &Client, report: &mut Report) {
         report.judge(name, promise, outcomes);
     }
     reused(client, report).await;
+    extended(client, report).await;
 }
 
 fn unsigned(client: &Client) -> Vec<Probe> {
@@ -236,4 +238,24 @@ async fn reused(client: &Client, report: &mut Report) {
         "a signature counts once, however it is split",
         outcomes,
     );
+}
+
+async fn extended(client: &Client, report: &mut Report) {
+    let (name, promise) = (
+        "length-extension",
+        "a signature that was extended is rejected",
+    );
+    match extension::forged(client) {
+        Some(forged) => {
+            let outcome = client.reject(forged, Kind::Probe).await;
+            let outcomes = vec![("a nonce with SHA-1's padding in it".to_owned(), outcome)];
+            report.judge(name, promise, outcomes);
+        }
+        None => report.not_visible(
+            name,
+            promise,
+            "the secret sorts after every nonce, so its signatures cannot be extended",
+            "accept only nonces of letters, digits, - and _",
+        ),
+    }
 }

@@ -1,7 +1,11 @@
 //! How often the handler has run, as far as the receiver reports it.
 
+use bytes::Bytes;
+use zego_record_core::WireForm;
+
 use super::client::Client;
 use super::report::Report;
+use crate::send::{Kind, Reply, describe};
 
 const HIDDEN: &str = "the answers do not show whether the handler ran";
 const BY_HAND: &str = "report the number of runs by a URL and name it with --runs-url";
@@ -39,6 +43,17 @@ pub(super) async fn check(client: &Client, report: &mut Report) {
     judge(client, (name, promise), before, 1, delivered, report).await;
 
     let (name, promise) = (
+        "concurrent",
+        "duplicates at the same time run the handler once",
+    );
+    let before = client.runs().await;
+    let request = client.recording().build();
+    let deliver = || client.deliver(request.clone());
+    let (one, two, three, four) = tokio::join!(deliver(), deliver(), deliver(), deliver());
+    let delivered = one.and(two).and(three).and(four);
+    judge(client, (name, promise), before, 1, delivered, report).await;
+
+    let (name, promise) = (
         "runs-each-file",
         "every file of one stream runs the handler",
     );
@@ -51,6 +66,68 @@ pub(super) async fn check(client: &Client, report: &mut Report) {
         delivered = delivered.and(client.deliver(request.build()).await);
     }
     judge(client, (name, promise), before, 3, delivered, report).await;
+}
+
+/// Whether requests that are no delivery run the handler, as far as that is visible.
+pub(super) async fn no_delivery(client: &Client, report: &mut Report) {
+    let (name, promise) = (
+        "other-events",
+        "another event is answered, and runs nothing",
+    );
+    let before = client.runs().await;
+    let compose = client.recording().field("event", "compose").build();
+    let reply = client.once(compose.into_http()).await;
+    match ran(client, before).await {
+        Some(true) => report.failed(name, promise, "the handler has run for it".to_owned()),
+        _ if reply.is_success() || client.is_rejection(&reply, Kind::Probe) => {
+            report.passed(name, promise);
+        }
+        _ => report.failed(name, promise, describe(&reply.shortened())),
+    }
+
+    let (name, promise) = ("get", "a GET runs nothing");
+    let before = client.runs().await;
+    let signed = client.recording().wire_form(WireForm::Form).build();
+    let query = String::from_utf8_lossy(signed.body()).into_owned();
+    let mut request = http::Request::new(Bytes::new());
+    if let Ok(uri) = format!("/?{query}").parse() {
+        *request.uri_mut() = uri;
+    }
+    let reply = client.once(request).await;
+    match (&reply, ran(client, before).await) {
+        (_, Some(true)) => report.failed(name, promise, "the handler has run for it".to_owned()),
+        (
+            Reply::Answer {
+                status: 300..=499, ..
+            },
+            _,
+        )
+        | (_, Some(false))
+            if !is_failure(&reply) =>
+        {
+            report.passed(name, promise);
+        }
+        (reply, None) if reply.is_success() => {
+            let reason = format!("it is answered {}", describe(&reply.clone().shortened()));
+            report.not_visible(name, promise, &reason, BY_HAND);
+        }
+        _ => report.failed(name, promise, describe(&reply.shortened())),
+    }
+}
+
+/// Whether the handler has run since; `None` if the receiver does not report it.
+async fn ran(client: &Client, before: Option<u64>) -> Option<bool> {
+    Some(client.settled_runs().await? > before?)
+}
+
+fn is_failure(reply: &Reply) -> bool {
+    !matches!(
+        reply,
+        Reply::Answer {
+            status: 200..=499,
+            ..
+        }
+    )
 }
 
 async fn judge(
