@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::BODY_LIMIT;
 use super::mistakes::{Mistake, diagnose, lucky_orders};
+use super::other_schemes;
 use super::report::{Computed, Report};
 use super::shape::{self, not_a_callback};
 use super::variants::syntax_mistakes;
@@ -119,7 +120,11 @@ fn explain(case: &Case, claim: &Claim, kind: Verdict, report: &mut Report) {
         Verdict::BadSignature => {
             let diagnosis = claim.diagnose(&claim.signature, case);
             report.tried = diagnosis.tried;
-            match diagnosis.mistakes {
+            let other_scheme = || claim.other_scheme(&claim.signature, case);
+            let mistakes = diagnosis
+                .mistakes
+                .or_else(|| other_scheme().map(|found| vec![found]));
+            match mistakes {
                 Some(mistakes) => report.mistakes = mistakes,
                 None => report.notes.push(unknown(case, claim, diagnosis.tried)),
             }
@@ -174,23 +179,10 @@ fn examine_computed(case: &Case, claim: &Claim, computed: &str) -> (Computed, Ve
             notes.push(format!("right for this body, which {lucky} can give as well: try a second body, whose nonce begins with another digit or has another length"));
         }
     }
-    if let (None, Some(found)) = (&mistakes, over_the_body(case, computed)) {
-        mistakes = Some(vec![found]);
+    if mistakes.is_none() {
+        mistakes = claim.other_scheme(computed, case).map(|found| vec![found]);
     }
     (Computed::of(mistakes), notes)
-}
-
-/// Many services sign the body; ZEGOCLOUD does not.
-fn over_the_body(case: &Case, computed: &str) -> Option<Mistake> {
-    let computed = computed.trim().to_ascii_lowercase();
-    let fits = case.configured.iter().any(|secret| {
-        super::mistakes::body_signatures(secret.text().as_bytes(), &case.body).contains(&computed)
-    });
-    fits.then(|| {
-        let fix =
-            "use plain SHA-1 over the sorted secret, timestamp and nonce: the body is not signed";
-        Mistake::new("hmac_over_body", "the body was signed", fix)
-    })
 }
 
 /// The header decides nothing here; other receivers may go by it and read nothing.
@@ -228,6 +220,12 @@ impl Claim {
 
     fn time(&self) -> Option<UnixSeconds> {
         self.timestamp.parse().ok().map(UnixSeconds::new)
+    }
+
+    /// Many services sign pairs or the body; ZEGOCLOUD does not.
+    fn other_scheme(&self, signature: &str, case: &Case) -> Option<Mistake> {
+        let (time, nonce) = (&self.timestamp, &self.nonce);
+        other_schemes::explain(time, nonce, signature, &case.body, &case.configured)
     }
 
     fn diagnose(&self, signature: &str, case: &Case) -> super::mistakes::Diagnosis {

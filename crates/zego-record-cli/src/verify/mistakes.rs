@@ -447,7 +447,7 @@ fn signature_of(secret: &[u8], texts: &Texts, joint: Joint, algorithm: Algorithm
     }
 }
 
-fn hmac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> String {
+pub(super) fn hmac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> String {
     // HMAC takes keys of any length; an empty text matches no signature.
     let mac = <M as KeyInit>::new_from_slice(key);
     mac.map(|mac| hex::encode(mac.chain_update(message).finalize().into_bytes()))
@@ -503,14 +503,4 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
-}
-
-/// HMAC and plain digests over the body, in hexadecimal.
-pub(super) fn body_signatures(secret: &[u8], body: &[u8]) -> [String; 4] {
-    [
-        hmac::<Hmac<Sha1>>(secret, body),
-        hmac::<Hmac<Sha256>>(secret, body),
-        hex::encode(Sha1::digest([secret, body].concat())),
-        hex::encode(Sha1::digest([body, secret].concat())),
-    ]
 }

@@ -20,6 +20,7 @@
 
 mod doctor;
 mod mistakes;
+mod other_schemes;
 mod report;
 #[cfg(test)]
 mod seeded;

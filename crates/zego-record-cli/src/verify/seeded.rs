@@ -229,6 +229,76 @@ fn a_seeded_mistake_is_found_and_no_other_is_ever_named() {
     }
 }
 
+/// The name, and how the body (without a signature) is signed; `None` for what has no name.
+type Scheme = (Option<&'static str>, fn(&Parts, &str) -> String);
+
+const SCHEMES: [Scheme; 8] = [
+    (Some("key_value_pairs"), |p, _| {
+        sha1(format!(
+            "nonce={}&timestamp={}&key={}",
+            p.nonce, p.timestamp, p.secret
+        ))
+    }),
+    (Some("key_value_pairs"), |p, _| {
+        hex::encode(Md5::digest(format!(
+            "{}nonce{}timestamp{}{}",
+            p.secret, p.nonce, p.timestamp, p.secret
+        )))
+    }),
+    (Some("hmac_over_body"), |p, body| hmac_sha1(&p.secret, body)),
+    (Some("hmac_over_body"), |p, body| {
+        sha1(format!("{body}{}", p.secret))
+    }),
+    // A secret that nobody has named, a signature over something else, and chance.
+    (None, |p, _| sign_with(&sha1(&p.secret), p)),
+    (None, |p, body| hmac_sha1(&sha1(&p.secret), body)),
+    (None, |p, _| {
+        sha1(format!("{}{}", p.nonce, p.timestamp.len()))
+    }),
+    (None, |p, body| sha1(format!("{}{body}", p.nonce))),
+];
+
+#[test]
+fn a_scheme_of_another_service_is_found_and_a_stranger_is_not_named() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut rng = Rng::with_seed(seed);
+    for (number, (name, signature)) in SCHEMES.into_iter().enumerate() {
+        for _ in 0..BODIES {
+            let parts = parts(&mut rng);
+            let (time, nonce) = (&parts.timestamp, &parts.nonce);
+            let (open, close) = if rng.bool() {
+                let json = format!(
+                    r#"{{"event":"record","stream_alias":"{}","timestamp":"{time}","nonce":"{nonce}""#,
+                    rng.u64(..)
+                );
+                (json, "}")
+            } else {
+                let stream = rng.u64(..);
+                let form =
+                    format!("stream_alias={stream}&event=record&timestamp={time}&nonce={nonce}");
+                (form, "")
+            };
+            let signature = signature(&parts, &format!("{open}{close}"));
+            let body = if close.is_empty() {
+                format!("{open}&signature={signature}")
+            } else {
+                format!(r#"{open},"signature":"{signature}"{close}"#)
+            };
+            let secret = Secret::new("secret", Zeroizing::new(parts.secret.clone()));
+            let (mistakes, notes) = super::explain(body.as_bytes(), &[secret], &[]).unwrap();
+            let names: Vec<_> = mistakes.iter().map(|mistake| mistake.name).collect();
+            let expected: Vec<_> = name.into_iter().collect();
+            assert_eq!(names, expected, "scheme {number}: {body}");
+            assert_eq!(
+                notes.is_empty(),
+                name.is_some(),
+                "scheme {number}: {notes:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn base64_is_found() {
     // SHA-1 of "abc", by Python's base64 module.
