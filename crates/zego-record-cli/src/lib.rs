@@ -9,8 +9,9 @@
 //! | `sign` | signs a timestamp and a nonce, or prints a whole signed request for `curl` |
 //! | `verify` | the doctor: says why a captured callback is or is not accepted |
 //! | `send` | the fake ZEGOCLOUD: sends callbacks, retries by the documented schedule, brings about faults |
+//! | `completions`, `man` | what a shell and `man` need to know |
 //!
-//! Every command but `demo` takes its secret from `ZEGO_CALLBACK_SECRET` or `--secret-file`, writes its result to
+//! Every command that signs or verifies takes its secret from `ZEGO_CALLBACK_SECRET` or `--secret-file`, writes its result to
 //! standard output and everything else to standard error, and has one of three exit statuses:
 //!
 //! | status | meaning |
@@ -61,7 +62,8 @@
 //!
 //! # What is never printed
 //!
-//! Secrets, and signatures, except the one that `sign` was asked for.
+//! Secrets, and signatures, except the one that `sign` was asked for and those in the bodies that
+//! `listen --show-body` shows.
 
 mod captured;
 pub mod check;

@@ -156,6 +156,10 @@ impl HttpTransport {
         let plain = text.contains("corrupt message") || text.contains("InvalidContentType");
         if plain && self.is_https() {
             format!("{text}: this port does not speak TLS, use http://")
+        } else if text.contains("UnknownIssuer") && self.is_https() {
+            "nobody who is trusted has issued the receiver's certificate: name its authority with --ca, or see --insecure".to_owned()
+        } else if text.contains("not valid for name") && self.is_https() {
+            format!("the receiver's certificate is for another host, see --insecure: {text}")
         } else if text.contains("certificate") && self.is_https() {
             format!("{text}: see --insecure")
         } else {
