@@ -226,6 +226,7 @@ fn saved_requests_can_be_examined_and_sent_again() {
     listening.send(&[]);
     let shown = lines(&listening.stop("-INT"));
     assert_eq!(shown[0]["request"]["saved"], format!("{saved}/3"));
+    assert_eq!(shown[0]["request"]["number"], 3);
     let body = fs::read_to_string(format!("{saved}/3.body")).unwrap();
     assert_eq!(shown[0]["request"]["body"], body);
 

@@ -19,7 +19,7 @@ const WAITING: usize = 1_024;
 /// What a request looks like from outside.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Seen {
-    /// Counted from 1.
+    /// Counted from 1, or on from the last one that an earlier session has saved.
     pub(super) number: u64,
     pub(super) method: String,
     pub(super) path: String,

@@ -192,6 +192,11 @@ impl ListenArgs {
         let others = others.collect::<Result<Vec<_>, _>>()?;
         let forward = self.forward_to.as_deref();
         let saver = self.save.as_deref();
+        let saver = saver
+            .map(|dir| Saver::new(dir, self.save_limit))
+            .transpose()?;
+        // So that a request and its files have the same number.
+        let requests = AtomicU64::new(saver.as_ref().map_or(0, Saver::last));
         Ok(Session {
             receiver: receiver(&secrets)?,
             events,
@@ -199,12 +204,10 @@ impl ListenArgs {
             forward: forward
                 .map(|url| Forward::new(url, &self.tls))
                 .transpose()?,
-            saver: saver
-                .map(|dir| Saver::new(dir, self.save_limit))
-                .transpose()?,
+            saver,
             doctor: Doctor::new(secrets, others),
             show_body: self.show_body,
-            requests: AtomicU64::new(0),
+            requests,
         })
     }
 }

@@ -12,18 +12,18 @@ use crate::error::Error;
 /// As much as a session may save in all.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Saves requests as `N.body` and `N.headers`, numbered from the highest that is there already.
+/// Saves requests by their number, as `N.body` and `N.headers`.
 #[derive(Debug)]
 pub(super) struct Saver {
     dir: PathBuf,
-    state: Mutex<State>,
+    last: u64,
+    left: Mutex<Left>,
 }
 
 #[derive(Debug)]
-struct State {
-    next: u64,
-    requests_left: u64,
-    bytes_left: u64,
+struct Left {
+    requests: u64,
+    bytes: u64,
 }
 
 impl Saver {
@@ -32,36 +32,40 @@ impl Saver {
         let cannot =
             |error| Error::with_source(format!("cannot save requests in {}", dir.display()), error);
         make_private_dir(dir).map_err(cannot)?;
-        let mut next = 1;
+        let mut last = 0;
         for entry in fs::read_dir(dir).map_err(cannot)? {
             let number = number_of(&entry.map_err(cannot)?.path());
-            next = next.max(number.map_or(1, |number| number.saturating_add(1)));
+            last = last.max(number.unwrap_or_default());
         }
         Ok(Self {
             dir: dir.to_owned(),
-            state: Mutex::new(State {
-                next,
-                requests_left: requests,
-                bytes_left: MOST_BYTES,
+            last,
+            left: Mutex::new(Left {
+                requests,
+                bytes: MOST_BYTES,
             }),
         })
     }
 
+    /// The highest number that an earlier session has used.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Saves a request and returns its path without the extension, or why it was not saved.
-    pub(super) fn save(&self, parts: &Parts, body: &[u8]) -> Result<PathBuf, String> {
+    pub(super) fn save(&self, number: u64, parts: &Parts, body: &[u8]) -> Result<PathBuf, String> {
         let headers = head(parts);
         let bytes = (headers.len() + body.len()) as u64;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.requests_left == 0 || state.bytes_left < bytes {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.requests == 0 || left.bytes < bytes {
             return Err("the limit of --save is reached".to_owned());
         }
-        let stem = self.dir.join(state.next.to_string());
-        state.next = state.next.saturating_add(1);
+        let stem = self.dir.join(number.to_string());
         write_private(&stem.with_extension("headers"), &headers)
             .and_then(|()| write_private(&stem.with_extension("body"), body))
             .map_err(|error| error.to_string())?;
-        state.requests_left -= 1;
-        state.bytes_left -= bytes;
+        left.requests -= 1;
+        left.bytes -= bytes;
         Ok(stem)
     }
 }

@@ -171,8 +171,12 @@ impl Session {
         let content_type = parts.headers.get(header::CONTENT_TYPE);
         let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()));
         let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let number = self
+            .requests
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1);
         let saving = match (&self.saver, body) {
-            (Some(saver), Some(body)) => Some(saver.save(parts, body)),
+            (Some(saver), Some(body)) => Some(saver.save(number, parts, body)),
             _ => None,
         };
         let (saved, not_saved) = match saving {
@@ -182,7 +186,7 @@ impl Session {
         };
         let text = body.filter(|_| self.show_body);
         Seen {
-            number: self.requests.fetch_add(1, Ordering::Relaxed) + 1,
+            number,
             method: shown(parts.method.as_str()),
             path: shown(target),
             content_type: content_type.as_deref().map(shown),

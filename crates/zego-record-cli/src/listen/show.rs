@@ -57,7 +57,8 @@ pub(super) fn totals(counters: &Counters, json: bool, io: &mut Io<'_>) -> Result
     } else {
         counted.join(", ")
     };
-    writeln!(io.out, "{title}: {counted}")?;
+    let text = format!("{title}: {counted}");
+    writeln!(io.out, "{}", wrap(&text, io.width, INDENT.len()))?;
     Ok(())
 }
 
