@@ -22,6 +22,9 @@ const MOST_CONNECTIONS: usize = 1_024;
 /// How long the head of a request may take.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long what is under way may take at the end.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Why a connection has brought no HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -86,7 +89,9 @@ pub(crate) async fn serve<P>(
         }
     }
     drop((listener, stopping));
-    while connections.join_next().await.is_some() {}
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // Whoever has not sent a whole request by then is cut off.
+    let _ = timeout(GRACE, ended).await;
 }
 
 async fn connection(

@@ -27,6 +27,9 @@ use crate::url;
 /// This much of an answer's body is read; a success is one whatever its body.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
+/// More of it would tell nobody anything.
+const LOCATION_LIMIT: usize = 300;
+
 /// A request on its way.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -208,7 +211,10 @@ fn with_query(url: &Uri, query: Option<&str>) -> Uri {
 async fn read_answer(answer: http::Response<Incoming>) -> Reply {
     let status = answer.status().as_u16();
     let location = answer.headers().get(LOCATION);
-    let location = location.map(|location| String::from_utf8_lossy(location.as_bytes()).into());
+    let location = location.map(|location| {
+        let text = String::from_utf8_lossy(location.as_bytes());
+        text.chars().take(LOCATION_LIMIT).collect()
+    });
     let body = match Limited::new(answer.into_body(), ANSWER_LIMIT)
         .collect()
         .await

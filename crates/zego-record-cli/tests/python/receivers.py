@@ -401,6 +401,16 @@ class NoDeduplication(Receiver):
         return object()
 
 
+class RunsAgainLater(Receiver):
+    """A queue that forgets what it has done."""
+
+    breaks = "runs-once"
+
+    def handle(self, fields):
+        super().handle(fields)
+        threading.Timer(0.2, super().handle, [fields]).start()
+
+
 class DeduplicatesBySignature(Receiver):
     breaks = "runs-once"
 
