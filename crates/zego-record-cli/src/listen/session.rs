@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{Response, StatusCode, header};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::request::Parts;
 use http_body::Body as _;
-use zego_record_core::{RecordCallback, Verdict, Verified};
+use zego_record_core::{RecordCallback, Rejection, Verdict, Verified};
 use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver, Reply};
 
 use super::doctor::Doctor;
@@ -55,7 +56,7 @@ async fn receive(State(session): State<Arc<Session>>, request: Request) -> Respo
     let answering = tokio::spawn(async move { session.answer(request).await });
     answering
         .await
-        .unwrap_or_else(|_| respond(StatusCode::INTERNAL_SERVER_ERROR, None, Body::empty()))
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 impl Session {
@@ -69,31 +70,29 @@ impl Session {
         };
         let seen = self.see(&parts, read.as_ref().ok());
         let number = seen.number;
-        let verified = match read {
-            Ok(body) => match pipeline.verify(&body).await {
-                Ok(verified) => Ok((body, verified)),
-                Err(rejection) => {
-                    if rejection.verdict() == Verdict::BadSignature {
-                        self.doctor.examine(number, body, self.events.clone());
-                    }
-                    Err(rejection)
-                }
-            },
-            Err(rejection) => Err(rejection),
+        let body = match read {
+            Ok(body) => body,
+            Err(rejection) => return self.reject(seen, &rejection),
         };
-        match verified {
-            Ok((body, Verified::Record(callback))) => {
-                self.deliver(seen, parts, body, callback).await
-            }
-            Ok((_, Verified::Other(event))) => {
+        match pipeline.verify(&body).await {
+            Ok(Verified::Record(callback)) => self.deliver(seen, parts, body, callback).await,
+            Ok(Verified::Other(event)) => {
                 self.events.send(Event::ignored(seen, &event));
                 library(&pipeline.reply(Verdict::Ignored))
             }
             Err(rejection) => {
-                self.events.send(Event::rejected(seen, &rejection));
-                library(&pipeline.reply(rejection.verdict()))
+                let response = self.reject(seen, &rejection);
+                if rejection.verdict() == Verdict::BadSignature {
+                    self.doctor.examine(number, body, self.events.clone());
+                }
+                response
             }
         }
+    }
+
+    fn reject(&self, seen: Seen, rejection: &Rejection) -> Response<Body> {
+        self.events.send(Event::rejected(seen, rejection));
+        library(&self.receiver.pipeline().reply(rejection.verdict()))
     }
 
     async fn deliver(
@@ -216,33 +215,16 @@ impl Run {
         let (status, body) = match (self.failure, self.answer.get()) {
             // The library's own.
             (Some(Failure::Status(500)), _) => return None,
-            (Some(Failure::Status(status)), _) => (status, Body::empty()),
-            (None, Some(Answer::Answer { status, body, .. })) => (*status, body.clone().into()),
+            (Some(Failure::Status(status)), _) => (status, String::new()),
+            (None, Some(Answer::Answer { status, body, .. })) => (*status, body.clone()),
             _ => return None,
         };
         let status = StatusCode::from_u16(status).ok()?;
-        Some(respond(status, Some("text/plain"), body))
+        Some((status, body).into_response())
     }
 }
 
 /// What the library answers.
 fn library(reply: &Reply) -> Response<Body> {
-    let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = Body::from(reply.body().clone());
-    let mut response = respond(status, Some(reply.content_type()), body);
-    if let Some(allow) = reply.allow() {
-        let allow = HeaderValue::from_static(allow);
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
-}
-
-fn respond(status: StatusCode, content_type: Option<&'static str>, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    if let Some(content_type) = content_type {
-        let value = HeaderValue::from_static(content_type);
-        response.headers_mut().insert(header::CONTENT_TYPE, value);
-    }
-    response
+    zego_record_tower::respond(reply).map(Body::new)
 }

@@ -479,6 +479,13 @@ class NoContent(Receiver):
             raise Rejected(403, "") from rejected
 
 
+class KnowsNoGet(Receiver):
+    """Answers a GET as Python's own server does where there is no do_GET."""
+
+    def get(self, _path):
+        raise Rejected(501, "unsupported method")
+
+
 class RunsLater(Receiver):
     """Answers at once, and runs the handler after that."""
 
