@@ -48,12 +48,21 @@ impl TlsArgs {
 
 /// Connects to `url` and to whatever else has its scheme.
 pub(crate) fn connector(url: &Uri, args: &TlsArgs) -> Result<HttpsConnector<HttpConnector>, Error> {
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(client_config(url, args)?)
+        .https_or_http()
+        .enable_http1()
+        .build())
+}
+
+/// Whom to trust when connecting to `url`.
+pub(crate) fn client_config(url: &Uri, args: &TlsArgs) -> Result<ClientConfig, Error> {
     let unusable = |error| Error::with_source("cannot set up TLS", error);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
-    let config = if args.insecure {
+    Ok(if args.insecure {
         builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(TrustAll(provider)))
@@ -65,7 +74,7 @@ pub(crate) fn connector(url: &Uri, args: &TlsArgs) -> Result<HttpsConnector<Http
     } else if url.scheme() == Some(&Scheme::HTTPS) {
         let roots = builder.with_native_roots().map_err(|error| {
             Error::with_source(
-                "cannot read the certificates that this system trusts: name one with --ca",
+                "cannot read the certificates that this system trusts: name a file of them, see --help",
                 error,
             )
         })?;
@@ -75,12 +84,7 @@ pub(crate) fn connector(url: &Uri, args: &TlsArgs) -> Result<HttpsConnector<Http
         builder
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth()
-    };
-    Ok(HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_or_http()
-        .enable_http1()
-        .build())
+    })
 }
 
 fn read_roots(path: &Path) -> Result<RootCertStore, Error> {

@@ -35,6 +35,7 @@ use crate::error::Error;
 use crate::interrupt::interrupted;
 use crate::io::Io;
 use crate::server::bind;
+use crate::tls::TlsArgs;
 use crate::url;
 use admin::Admin;
 pub use args::ServeArgs;
@@ -214,7 +215,12 @@ fn forwarding(args: &ForwardArgs) -> Result<Option<Forwarding>, Error> {
             error,
         )
     })?;
-    let client = ForwardClient::new(url, args.timeout, args.forward_ca.as_deref())?;
+    let tls = TlsArgs {
+        insecure: false,
+        ca: args.forward_ca.clone(),
+    };
+    let client = ForwardClient::new(url, args.timeout, &tls)
+        .map_err(|error| Error::with_source("cannot use --forward or --forward-ca", error))?;
     // A schedule that is sped up, as in a test, speeds up the probes as well.
     let first = args
         .retry

@@ -1,22 +1,18 @@
 //! Sends a signed request to the app and reads its answer.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Error, chain};
+use crate::tls::{TlsArgs, client_config};
 
 /// This much of an answer's body is read.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -46,13 +42,12 @@ pub(crate) enum Answer {
 }
 
 impl ForwardClient {
-    /// `ca` names a file with further certificates to trust, in PEM.
-    pub(crate) fn new(url: Uri, timeout: Duration, ca: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn new(url: Uri, timeout: Duration, tls: &TlsArgs) -> Result<Self, Error> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls_config(ca)?)
+            .with_tls_config(client_config(&url, tls)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
@@ -107,43 +102,6 @@ impl ForwardClient {
             retry_after,
         }
     }
-}
-
-/// The system's roots, and those of the file.
-fn tls_config(ca: Option<&Path>) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::with_source("cannot set up TLS", error))?;
-    let Some(path) = ca else {
-        // A system without roots can still forward to an app on the same machine.
-        return Ok(match builder.clone().with_native_roots() {
-            Ok(builder) => builder.with_no_client_auth(),
-            Err(_) => builder
-                .with_root_certificates(RootCertStore::empty())
-                .with_no_client_auth(),
-        });
-    };
-    let cannot = |error| {
-        Error::with_source(
-            format!("cannot read --forward-ca {}", path.display()),
-            error,
-        )
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(cannot)? {
-        let certificate = certificate.map_err(cannot)?;
-        roots.add(certificate).map_err(|error| {
-            Error::with_source(format!("cannot use --forward-ca {}", path.display()), error)
-        })?;
-    }
-    if roots.is_empty() {
-        return Err(Error::new(format!(
-            "--forward-ca {} holds no certificate in PEM",
-            path.display()
-        )));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Seconds, or a date.
