@@ -171,6 +171,36 @@ fn a_wrong_signature_is_explained_and_no_secret_is_told() {
 }
 
 #[test]
+fn a_body_of_another_kind_is_named() {
+    let listening = Listening::start(&["--json"]);
+    let sent = listening.send(&[]);
+    assert_eq!(sent.status, Some(0), "{sent:?}");
+    let dir = TempDir::new("kind");
+    for (number, body) in ["{\"data\":{\"signature\":\"x\"}}", "<xml/>", "{}"]
+        .iter()
+        .enumerate()
+    {
+        let saved = dir.path(&format!("{number}"));
+        fs::write(format!("{saved}.body"), body).unwrap();
+        fs::write(format!("{saved}.headers"), "POST / HTTP/1.1\n").unwrap();
+        let said = run(&["resend", &saved, &listening.url]);
+        assert_eq!(said.status, Some(1), "{said:?}");
+    }
+    let shown = lines(&listening.stop("-INT"));
+    let mut found: Vec<_> = shown
+        .iter()
+        .filter(|line| line["kind"] == "diagnosis")
+        .map(|line| (line["number"].clone(), line["mistakes"][0]["name"].clone()))
+        .collect();
+    // They are examined side by side.
+    found.sort_by_key(|(number, _)| number.as_u64());
+    assert_eq!(
+        found,
+        [(2.into(), "wrapped".into()), (3.into(), "xml".into())]
+    );
+}
+
+#[test]
 fn saved_requests_can_be_examined_and_sent_again() {
     let dir = TempDir::new("saved");
     let saved = dir.path("captured");

@@ -1,4 +1,4 @@
-//! The doctor of `verify` for requests whose signature does not match, at a rate that a flood cannot raise.
+//! The doctor of `verify` for requests that are rejected, at a rate that a flood cannot raise.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,7 +42,9 @@ impl Doctor {
         let secrets = Arc::clone(&self.secrets);
         tokio::task::spawn_blocking(move || {
             let found = verify::explain(&body, &secrets.configured, &secrets.others);
-            if let Ok((mistakes, notes)) = found {
+            if let Ok((mistakes, notes)) = found
+                && !(mistakes.is_empty() && notes.is_empty())
+            {
                 events.send(Event::diagnosis(number, mistakes, notes, skipped));
             }
         });

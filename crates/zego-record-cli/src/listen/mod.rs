@@ -24,7 +24,7 @@
 //! |---|---|
 //! | `delivery` | the handler was run: `request`, `attempt`, `changed`, `outcome` (`handled`, `failed`, `timed_out`, `panicked`), `status`, `forwarded`, the app's answer as in `send`, and `callback`, all that it says |
 //! | `rejected` | `request`, `verdict`, `status`, `reason`, `signed` |
-//! | `diagnosis` | after a `bad_signature`: `number` of the request, `mistakes` and `notes` as in `verify`, `skipped`, how many before it came too fast to be examined |
+//! | `diagnosis` | after a `bad_signature`, or if the body is no callback but something known: `number` of the request, `mistakes` and `notes` as in `verify`, `skipped`, how many before it came too fast to be examined |
 //! | `ignored` | another event than `record`: `request`, `event` |
 //! | `answered` | the handler was not run: `request`, `verdict` (`duplicate`, `in_progress`, `busy`, ..) and `status` |
 //! | `connection` | no HTTP request came over it: `peer`, `problem` |

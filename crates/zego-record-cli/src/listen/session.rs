@@ -82,7 +82,11 @@ impl Session {
             }
             Err(rejection) => {
                 let response = self.reject(seen, &rejection);
-                if rejection.verdict() == Verdict::BadSignature {
+                // A body of another kind, a wrapped one for example, is unsigned or malformed.
+                if matches!(
+                    rejection.verdict(),
+                    Verdict::BadSignature | Verdict::Unsigned | Verdict::Malformed
+                ) {
                     self.doctor.examine(number, body, self.events.clone());
                 }
                 response
