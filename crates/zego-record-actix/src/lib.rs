@@ -2,6 +2,8 @@
 //!
 //! ## What is accepted and rejected
 //!
+//! [`Verdict`] is the table of all responses. Two of them:
+//!
 //! ```
 //! use actix_web::{App, test};
 //! use zego_record_actix::{

@@ -2,6 +2,8 @@
 //!
 //! ## What is accepted and rejected
 //!
+//! [`Verdict`] is the table of all responses. Two of them:
+//!
 //! ```
 //! use axum::{Router, body::Body, http::Request};
 //! use http_body_util::BodyExt;

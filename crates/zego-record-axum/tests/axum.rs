@@ -118,7 +118,7 @@ impl FromRef<App> for Receiver {
 }
 
 #[tokio::test]
-async fn the_extractor_takes_the_receiver_out_of_the_state_and_rejects_by_itself() {
+async fn the_extractor_uses_the_receiver_in_the_state_and_rejects_by_itself() {
     let app = Router::new().route(
         "/",
         post(|Record(recording): Record| async move {

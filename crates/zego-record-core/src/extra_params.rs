@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_digits() {
+    fn a_file_size_consists_of_digits() {
         for (text, expected) in [
             ("42", Some(42)),
             ("\"42\"", Some(42)),
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_that_is_none_does_no_harm() {
+    fn an_invalid_duration_is_ignored() {
         for text in [
             "-1", "1e400", "\"NaN\"", "\"inf\"", "\"x\"", "\"\"", "1e300",
         ] {

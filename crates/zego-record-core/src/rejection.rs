@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_is_for_a_log_line() {
+    fn every_description_fits_a_log_line() {
         for rejection in all() {
             let text = rejection.to_string();
             assert!(text.starts_with(char::is_lowercase), "{text}");

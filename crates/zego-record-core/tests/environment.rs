@@ -20,7 +20,7 @@ fn run_with(test: &str, value: &str) {
 }
 
 #[test]
-fn a_variable_with_two_secrets_is_never_taken_for_one() {
+fn readers_of_a_single_secret_reject_a_list() {
     run_with("child_with_two_secrets", "new-secret,old-secret");
 }
 
@@ -56,7 +56,7 @@ fn child_with_two_secrets() {
 }
 
 #[test]
-fn a_variable_with_one_secret_is_read_by_all() {
+fn every_reader_accepts_a_variable_with_one_secret() {
     run_with("child_with_one_secret", "one-secret");
 }
 
@@ -69,7 +69,7 @@ fn child_with_one_secret() {
 }
 
 #[test]
-fn a_list_with_an_empty_secret_is_read_by_none() {
+fn every_reader_rejects_a_list_with_an_empty_secret() {
     for value in [
         "",
         ",",

@@ -2,6 +2,8 @@
 //!
 //! ## What is accepted and rejected
 //!
+//! [`Verdict`](zego_record_core::Verdict) is the table of all responses. Two of them:
+//!
 //! ```
 //! use zego_record_core::{CallbackSecret, UnixSeconds, Verdict, Verified, Verifier, sign};
 //! use zego_record_receiver::{Delivery, HandlerError, Outcome, Receiver};

@@ -110,7 +110,7 @@ async fn suspicions_of_the_clock_cannot_flood_the_log() {
 
 /// Every field that a sender can write, in every line that it can cause.
 #[tokio::test]
-async fn every_text_of_a_peer_is_cut_before_it_is_logged() {
+async fn every_string_from_a_peer_is_shortened_before_it_is_logged() {
     let listener = Listener::listen();
     let long = |mark: &str| format!("{mark}{}", "x".repeat(9_000));
     let base = || {

@@ -13,7 +13,7 @@ use zego_record_receiver::{Claim, ClaimOutcome, DeliveryStore, MemoryStore, Owne
 use zego_record_testkit::ManualClock;
 
 #[tokio::test]
-async fn when_full_the_oldest_finished_delivery_goes() {
+async fn a_full_store_evicts_the_oldest_finished_delivery() {
     let store = Arc::new(MemoryStore::with_capacity(2));
     let (receiver, runs) = (
         builder().store(Arc::clone(&store)).build().unwrap(),
@@ -43,7 +43,7 @@ async fn when_full_the_oldest_finished_delivery_goes() {
 }
 
 #[tokio::test]
-async fn what_is_running_never_goes() {
+async fn a_running_delivery_is_never_evicted() {
     let receiver = builder()
         .store(MemoryStore::with_capacity(1))
         .build()

@@ -114,7 +114,7 @@ fn receiver(store: &Arc<BadLine>) -> Receiver {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_reached_is_asked_three_times_and_then_503() {
+async fn an_unreachable_store_is_tried_three_times_and_then_answered_with_503() {
     let store = BadLine::new(&[Some(UNAVAILABLE); 3], &[]);
     let (receiver, runs) = (receiver(&store), Runs::default());
     assert_eq!(

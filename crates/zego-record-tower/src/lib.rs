@@ -2,6 +2,8 @@
 //!
 //! ## The layer, and what it accepts and rejects
 //!
+//! [`Verdict`] is the table of all responses. Two of them:
+//!
 //! ```
 //! use bytes::Bytes;
 //! use http::{Request, Response};

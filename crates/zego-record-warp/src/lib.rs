@@ -2,6 +2,8 @@
 //!
 //! ## What is accepted and rejected
 //!
+//! [`Verdict`] is the table of all responses. Two of them:
+//!
 //! ```
 //! use warp::Filter;
 //! use zego_record_warp::{

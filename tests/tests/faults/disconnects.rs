@@ -13,7 +13,7 @@ use crate::{Open, bytes_of, number, on_mount, until};
 
 every_mount!(on_mount:
     disconnects_at_random_offsets_leave_nothing_behind,
-    many_slow_bodies_keep_nobody_else_waiting,
+    many_slow_bodies_do_not_delay_other_requests,
 );
 every_receiver!(on_mount:
     handlers_whose_clients_have_gone_come_to_their_end,
@@ -118,7 +118,7 @@ async fn handlers_whose_clients_have_gone_come_to_their_end(mount: &'static Moun
     assert_eq!(open.running.script.take_runs().len(), CLIENTS);
 }
 
-async fn many_slow_bodies_keep_nobody_else_waiting(mount: &'static Mount) {
+async fn many_slow_bodies_do_not_delay_other_requests(mount: &'static Mount) {
     const SLOW: usize = 200;
     let open = Open::start(mount);
     assert_eq!(open.post(&request("before").build()).await, 200);

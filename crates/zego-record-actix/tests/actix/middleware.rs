@@ -212,7 +212,7 @@ async fn the_extractor_takes_what_the_middleware_has_verified() {
 
 /// actix panics when a request is cloned before it has come to the last scope with data.
 #[actix_web::test]
-async fn it_wraps_an_app_and_a_scope_with_data_of_their_own() {
+async fn the_middleware_wraps_an_app_and_a_scope_that_have_data() {
     async fn on_record(number: web::Data<u8>, name: web::Path<String>) -> HttpResponse {
         assert_eq!((*number.into_inner(), name.as_str()), (7, "record"));
         HttpResponse::Ok().finish()
@@ -257,7 +257,7 @@ impl ResponseError for Teapot {
 }
 
 #[actix_web::test]
-async fn an_inner_error_that_renders_to_a_success_is_none() {
+async fn an_inner_error_that_renders_as_a_success_becomes_a_failure() {
     // An inner middleware, since a handler's errors are responses by the time that they come here.
     let disguised = |request: dev::ServiceRequest, next: Next<BoxBody>| async move {
         let runs = request.app_data::<web::Data<Runs>>().unwrap().clone();

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_beyond_ascii_may_stand_there_without_a_code() {
+    fn non_ascii_characters_need_no_escape() {
         let fields = read("stream_alias=日本&nonce=1").unwrap();
         assert_eq!(fields.get(Field::StreamAlias).as_deref(), Some("日本"));
         assert_eq!(fields.get(Field::Nonce).as_deref(), Some("1"));

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_where_two_readers_could_disagree() {
+    fn rejects_what_two_parsers_could_read_differently() {
         let json = |offset| Malformed::Json { offset };
         for (body, expected) in [
             (r#"{"nonce":1,"nonce":2}"#, Malformed::Twice(Field::Nonce)),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_beside_each_other_are_no_nesting() {
+    fn adjacent_brackets_do_not_nest() {
         let beside = "[],".repeat(1_000);
         let deepest = format!("{}{}", "[".repeat(126), "]".repeat(126));
         assert!(read(&format!(r#"{{"x":[{beside}{deepest}]}}"#)).is_ok());

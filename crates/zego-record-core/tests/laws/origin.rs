@@ -83,7 +83,7 @@ proptest! {
     }
 
     #[test]
-    fn only_the_strict_syntax_is_taken(timestamp in almost_timestamp(), nonce in almost_nonce()) {
+    fn only_the_strict_syntax_is_accepted(timestamp in almost_timestamp(), nonce in almost_nonce()) {
         let is_timestamp = timestamp.len() == 10
             && timestamp.bytes().all(|byte| byte.is_ascii_digit())
             && timestamp.as_bytes()[0] != b'0';

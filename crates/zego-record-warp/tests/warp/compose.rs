@@ -35,7 +35,7 @@ fn rejected() -> [(warp::test::RequestBuilder, Verdict); 5] {
 }
 
 #[tokio::test]
-async fn a_rejection_does_not_come_to_the_next_route() {
+async fn a_rejected_callback_does_not_reach_the_next_route() {
     for filter in both() {
         let routes = warp::path!("zego" / "record")
             .and(filter)
@@ -55,7 +55,7 @@ async fn a_rejection_does_not_come_to_the_next_route() {
 }
 
 #[tokio::test]
-async fn a_rejection_is_not_recovered_from() {
+async fn recover_does_not_see_a_rejected_callback() {
     async fn recover(_: Rejection) -> Result<impl Reply, Infallible> {
         Ok(warp::reply::with_status(
             "recovered",
@@ -81,7 +81,7 @@ async fn a_rejection_is_not_recovered_from() {
 }
 
 #[tokio::test]
-async fn it_comes_after_routes_that_do_not_want_the_request() {
+async fn it_is_tried_after_routes_that_reject_the_request() {
     for filter in both() {
         let routes = warp::path!("zego" / "record")
             .and(warp::get())
