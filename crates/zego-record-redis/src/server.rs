@@ -93,3 +93,34 @@ fn log(warning: &str) {
 
 #[cfg(not(feature = "tracing"))]
 fn log(_: &str) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Servers that the tests of this crate do not run.
+    #[test]
+    fn judges_other_servers_by_their_own_words() {
+        for (info, is_accepted) in [
+            (
+                "redis_version:6.2.14\r\nredis_mode:standalone\r\nrole:master\r\n",
+                false,
+            ),
+            ("redis_version:5.0.0\r\n", false),
+            ("redis_version:7.0.0\r\nrole:master\r\n", true),
+            ("redis_version:10.2.0\r\nrole:master\r\n", true),
+            (
+                "redis_version:7.2.4\r\nserver_name:valkey\r\nserver_mode:cluster\r\n",
+                false,
+            ),
+            (
+                "redis_version:7.2.4\r\nserver_name:valkey\r\nserver_mode:standalone\r\n",
+                true,
+            ),
+            ("", true),
+        ] {
+            let answer = Ok(Value::BulkString(info.into()));
+            assert_eq!(check(answer, false).is_ok(), is_accepted, "{info:?}");
+        }
+    }
+}
