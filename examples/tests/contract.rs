@@ -2,15 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Once;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use common::built;
 use serde_json::{Map, Value};
 use zego_record_core::Verdict;
 use zego_record_testkit::golden::cases;
@@ -120,22 +121,6 @@ fn command(name: &str) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
-}
-
-/// Built here, since a test has no other way to find a program of another package. With the features that
-/// the test run has, so that there is nothing left to do but to link.
-fn built(program: &str) -> PathBuf {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let build = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--workspace", "--all-features"])
-            .args(["--examples", "--bins"])
-            .status()
-            .unwrap();
-        assert!(build.success());
-    });
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join(program)
 }
 
 fn run_to_end(name: &str, variables: &[(&str, &str)]) -> Output {
