@@ -29,6 +29,7 @@ fn main() {
         .collect();
     println!("{}", times(&contests, &timed));
     println!("{}", costs(&contests));
+    println!("{}", worst_bodies());
     if env::args().any(|argument| argument == "--plot") {
         plot(&contests, &timed);
     }
@@ -56,6 +57,22 @@ fn times(contests: &[Contest], timed: &[Vec<Samples>]) -> Table {
             core.relative_to(parse).spread().to_string(),
             core.relative_to(naive).spread().to_string(),
         ]);
+    }
+    table
+}
+
+/// What bodies of 64 KiB take that are made to take long. The key is computed of bodies that are signed and
+/// fresh, and must take less than a millisecond.
+fn worst_bodies() -> Table {
+    let mut table = Table::new(&[
+        "64 KiB",
+        "read and authenticated, us",
+        "with its delivery key, us",
+    ]);
+    for mut contest in contest::worst_bodies() {
+        let samples = rounds::time(&mut contest, ROUNDS, 1);
+        let us = |samples: &Samples| format!("{:.0}", samples.spread().median / 1_000.0);
+        table.row([contest.name, us(&samples[0]), us(&samples[1])]);
     }
     table
 }

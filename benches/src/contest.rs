@@ -2,7 +2,10 @@
 
 use std::hint::black_box;
 
-use zego_record_core::{CallbackSecret, UnixSeconds, Verifier, WireForm};
+use bytes::Bytes;
+use zego_record_core::{
+    Authenticated, CallbackSecret, UnixSeconds, Unverified, Verifier, WireForm,
+};
 use zego_record_testkit::Signing;
 
 use crate::app::{App, Extent, Framework};
@@ -98,6 +101,33 @@ pub fn verification() -> Vec<Contest> {
         }
     }
     contests
+}
+
+/// Reading and verifying a body as costly as the body limit lets one be, without and with its delivery
+/// key: whoever has captured one signed request can send such bodies.
+pub fn worst_bodies() -> Vec<Contest> {
+    let contest = |(name, body): (&str, Bytes)| {
+        let with_key = body.clone();
+        let (verifier, with) = (verifier(), verifier());
+        Contest {
+            name: name.to_owned(),
+            contenders: vec![
+                Contender::repeating("without key", true, move || {
+                    authenticate(&verifier, black_box(&body)).signature()
+                }),
+                Contender::repeating("with key", true, move || {
+                    authenticate(&with, black_box(&with_key)).delivery_key()
+                }),
+            ],
+        }
+    };
+    corpus::worst_bodies().into_iter().map(contest).collect()
+}
+
+fn authenticate<'a>(verifier: &Verifier, body: &'a [u8]) -> Authenticated<'a> {
+    let authenticated =
+        Unverified::read(body).and_then(|unverified| verifier.authenticate(unverified, NOW));
+    authenticated.expect("the body is signed and fresh")
 }
 
 /// A request through a framework's own HTTP stack over a stream in memory, from bytes to bytes. Each
