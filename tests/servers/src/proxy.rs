@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What happens to a COMMIT, when the client knows the outcome of whatever was before it. Exhaustive by decision: a test has an expectation for each.
+/// What happens to a COMMIT, when the client knows the outcome of whatever was before it. Exhaustive by
+/// decision: a test has an expectation for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The connection is cut before the server has got it.
