@@ -118,7 +118,7 @@ async fn wait_until(what: &str, condition: impl Fn() -> bool) {
 async fn what_is_answered_with_1_is_printed_with_the_members_of_the_other_examples() {
     let place = Place::new("golden");
     let example = Example::start(&place.database, "127.0.0.1:0");
-    let mut expected = Vec::new();
+    let mut expected = 0;
     for case in cases() {
         for request in case.requests(SECRET, now(), 1) {
             let response = send(example.address, request.to_http_at(PATH)).await;
@@ -130,25 +130,20 @@ async fn what_is_answered_with_1_is_printed_with_the_members_of_the_other_exampl
                 case.name()
             );
             if verdict == zego_record_core::Verdict::Handled {
-                expected.push(request.fields()["stream_alias"].clone());
+                expected += 1;
             }
         }
     }
-    wait_until("all are printed", || {
-        example.printed().len() >= expected.len()
-    })
-    .await;
-    let mut printed = Vec::new();
-    for line in example.printed() {
+    wait_until("all are printed", || example.printed().len() >= expected).await;
+    let printed = example.printed();
+    assert_eq!(printed.len(), expected);
+    let mut nonces = HashSet::new();
+    for line in printed {
         let line = line.as_object().unwrap();
         assert_eq!((line.len(), &line["attempt"]), (16, &1.into()));
-        printed.push(line["stream_alias"].clone());
+        nonces.insert(line["nonce"].to_string());
     }
-    // In any order, since several are handled at once.
-    for streams in [&mut printed, &mut expected] {
-        streams.sort_by_key(Value::to_string);
-    }
-    assert_eq!(printed, expected);
+    assert_eq!(nonces.len(), expected, "each once");
 }
 
 /// `ZEGO_INBOX_KILLS=200 cargo test -p zego-record-examples --test inbox` is the long form.
