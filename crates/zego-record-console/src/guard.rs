@@ -51,8 +51,13 @@ pub(crate) async fn guard(
         Err(problem) => axum::response::IntoResponse::into_response(problem),
     };
     let problem = response.extensions_mut().remove::<Problem>();
-    let is_bare = !response.headers().contains_key(header::CONTENT_TYPE);
-    let other = || Problem::of_status(response.status()).filter(|_| is_bare);
+    // What axum answers by itself is no page.
+    let is_html = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(is_html);
+    let other = || Problem::of_status(response.status()).filter(|_| !is_page);
     if let Some(problem) = problem.or_else(other) {
         let allow = response.headers_mut().remove(header::ALLOW);
         response = pages::problem(&shared, &problem);
@@ -87,7 +92,9 @@ fn admit(shared: &Shared, parts: &Parts) -> Result<(), Problem> {
 }
 
 /// A login of the user's own.
-pub(crate) struct Login(pub(crate) Box<dyn Fn(&Parts) -> Option<String> + Send + Sync>);
+pub(crate) struct Login(pub(crate) WhoSends);
+
+type WhoSends = Box<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 
 /// Who is let in.
 pub(crate) struct Access {

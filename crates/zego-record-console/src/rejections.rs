@@ -74,6 +74,13 @@ pub(crate) struct Reason {
     pub(crate) example: Option<Example>,
 }
 
+impl Example {
+    fn is_old(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(self.at);
+        age.is_ok_and(|age| age >= EXAMPLE_EVERY)
+    }
+}
+
 impl Rejections {
     /// Nothing was rejected yet.
     pub fn new() -> Self {
@@ -99,27 +106,35 @@ impl Rejections {
         );
     }
 
-    /// Adds to the example of a signed request what it was signed over, for
-    /// [`on_quarantine`](zego_record_receiver::ReceiverBuilder::on_quarantine). It is counted by
-    /// [`record`](Self::record).
+    /// Takes a signed request as the example, with what it was signed over, for
+    /// [`on_quarantine`](zego_record_receiver::ReceiverBuilder::on_quarantine). It is
+    /// [`record`](Self::record) that counts it.
     pub fn record_quarantined(&self, quarantined: &Quarantined<'_>) {
-        let mut rows = self.lock();
-        let row = rows.get_mut(quarantined.rejection().verdict().code());
-        let Some(example) = row.and_then(|row| row.example.as_mut()) else {
-            return;
-        };
-        let is_taken = example.quarantined.is_some();
-        let is_other = example.reason != cut(&quarantined.rejection().to_string());
-        if is_taken || is_other {
+        let now = SystemTime::now();
+        let verdict = quarantined.rejection().verdict();
+        let reason = cut(&quarantined.rejection().to_string());
+        // In whatever order the two hooks are called.
+        let is_wanted = self.example(verdict).is_none_or(|last| {
+            last.is_old(now) || last.quarantined.is_none() && last.reason == reason
+        });
+        if !is_wanted {
             return;
         }
-        if let Ok(body) = Unverified::read(quarantined.body()) {
-            example.quarantined = Some(Signed {
+        let Ok(body) = Unverified::read(quarantined.body()) else {
+            return;
+        };
+        let example = Example {
+            at: now,
+            reason,
+            appid: body.appid().map(cut),
+            signed: true,
+            quarantined: Some(Signed {
                 timestamp: body.timestamp().map(cut).unwrap_or_default(),
                 nonce: body.nonce().map(cut).unwrap_or_default(),
                 bytes: quarantined.body().len(),
-            });
-        }
+            }),
+        };
+        self.set_example(verdict, example);
     }
 
     /// Counts, and returns whether an example is wanted.
@@ -136,11 +151,11 @@ impl Rejections {
         while row.hours.len() > usize::try_from(HOURS).unwrap_or(usize::MAX) {
             row.hours.pop_front();
         }
-        let last = row.example.as_ref().map(|example| example.at);
-        last.is_none_or(|last| {
-            now.duration_since(last)
-                .is_ok_and(|age| age >= EXAMPLE_EVERY)
-        })
+        row.example.as_ref().is_none_or(|last| last.is_old(now))
+    }
+
+    fn example(&self, verdict: Verdict) -> Option<Example> {
+        self.lock().get(verdict.code())?.example.clone()
     }
 
     fn set_example(&self, verdict: Verdict, example: Example) {

@@ -238,14 +238,14 @@ fn fields(shared: &Shared, callback: &RecordCallback, now: SystemTime) -> Vec<Fi
             "vendor",
             extra.vendor().map(|vendor| vendor.name().to_owned()),
         ),
-        ("task_id", extra.task_id().map(ToString::to_string)),
-        ("file_id", extra.file_id().map(ToString::to_string)),
+        ("task_id", extra.task_id().map(str::to_owned)),
+        ("file_id", extra.file_id().map(str::to_owned)),
         ("duration", duration),
         (
             "file_size",
             extra.file_size().map(|bytes| format!("{bytes} bytes")),
         ),
-        ("extra_params", extra.text().map(ToString::to_string)),
+        ("extra_params", extra.text().map(str::to_owned)),
     ];
     let derived = derived
         .into_iter()
