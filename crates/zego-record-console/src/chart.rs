@@ -22,6 +22,8 @@ pub(crate) struct Arrivals(Mutex<BTreeMap<(u64, u64), u64>>);
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
     pub(crate) id: &'static str,
+    /// How long one bar is.
+    pub(crate) step: &'static str,
     pub(crate) bars: Vec<Bar>,
     /// The largest count.
     pub(crate) most: u64,
@@ -53,8 +55,8 @@ impl Arrivals {
         let hour = buckets(&mut over, inbox, seconds, (300, 12), deadline).await;
         let day = buckets(&mut over, inbox, seconds, (3_600, 24), deadline).await;
         [
-            Chart::new("The last hour", "hour", 300, &hour),
-            Chart::new("The last day", "day", 3_600, &day),
+            Chart::new(["The last hour", "hour", "5 minutes"], 300, &hour),
+            Chart::new(["The last day", "day", "one hour"], 3_600, &day),
         ]
     }
 }
@@ -92,7 +94,7 @@ async fn buckets(
 }
 
 impl Chart {
-    fn new(title: &'static str, id: &'static str, width: u64, buckets: &[Bucket]) -> Self {
+    fn new([title, id, step]: [&'static str; 3], width: u64, buckets: &[Bucket]) -> Self {
         let counts = || buckets.iter().filter_map(|(_, count)| *count);
         let most = counts().max().unwrap_or_default();
         let bars = buckets.iter().zip(0..).map(|(&(start, count), index)| {
@@ -111,11 +113,19 @@ impl Chart {
         Self {
             title,
             id,
+            step,
             bars: bars.collect(),
             most,
             total: counts().fold(0, u64::saturating_add),
             incomplete: buckets.iter().any(|(_, count)| count.is_none()),
         }
+    }
+
+    /// Where the first bar begins and the last one ends.
+    pub(crate) fn ends(&self) -> [&str; 2] {
+        let first = self.bars.first().map_or("", |bar| &bar.from);
+        let last = self.bars.last().map_or("", |bar| &bar.until);
+        [first, last]
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -145,7 +155,7 @@ mod tests {
             (900, Some(1_000)),
             (1_200, Some(500)),
         ];
-        let chart = Chart::new("title", "id", 300, &buckets);
+        let chart = Chart::new(["title", "id", "step"], 300, &buckets);
         let heights: Vec<_> = chart
             .bars
             .iter()

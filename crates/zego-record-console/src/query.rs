@@ -103,6 +103,14 @@ impl Selection {
         self.key.len() == 64
     }
 
+    /// Whether anything is set but a state and a text.
+    pub(crate) fn has_more(&self) -> bool {
+        let pairs = self.pairs();
+        pairs
+            .iter()
+            .any(|(name, _)| !["state", "text"].contains(name))
+    }
+
     /// The filter, for the inbox.
     pub(crate) fn filter(&self) -> Result<Filter, Problem> {
         let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());

@@ -27,7 +27,7 @@ impl fmt::Display for When {
         let utc = Utc::from(self.time);
         write!(
             f,
-            "<time datetime=\"{}T{}Z\">{} {} UTC</time> <span class=\"ago\">",
+            "<time datetime=\"{}T{}Z\">{} {} UTC</time> <span class=\"ago\">(",
             utc.date(),
             utc.clock(),
             utc.date(),
@@ -38,7 +38,7 @@ impl fmt::Display for When {
             Ok(past) => write!(f, "{} ago", Span(past))?,
             Err(ahead) => write!(f, "in {}", Span(ahead.duration()))?,
         }
-        f.write_str("</span>")
+        f.write_str(")</span>")
     }
 }
 

@@ -95,16 +95,17 @@ fn start_driver() -> (Child, u16) {
         .stderr(Stdio::null())
         .spawn()
         .expect("setpriv must be there");
-    let output = driver.stdout.take().unwrap();
-    for line in BufReader::new(output).lines() {
-        let line = line.unwrap();
-        if let Some((_, port)) = line.split_once("started successfully on port ") {
-            return (driver, port.trim_end_matches('.').parse().unwrap());
-        }
+    let output = BufReader::new(driver.stdout.take().unwrap());
+    let port = output.lines().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    if port.is_none() {
+        let _ = driver.wait();
     }
-    panic!(
-        "chromedriver did not start: ./test installs it, or skip its tests with ZEGO_TEST_SKIP=browser"
-    );
+    let advice =
+        "chromedriver did not start: ./test installs it, or ZEGO_TEST_SKIP=browser skips its tests";
+    (driver, port.expect(advice))
 }
 
 fn capabilities(screen: Screen, directory: &std::path::Path) -> fantoccini::wd::Capabilities {

@@ -219,7 +219,7 @@ async fn finds_a_dead_callback_and_redelivers_it() {
             text.contains("the database behind the app does not answer"),
             "{text}"
         );
-        assert!(text.contains("it is a dead letter"), "{text}");
+        assert!(text.contains("It has been a dead letter since"), "{text}");
         check_page(&browser).await;
         browser.screenshot(&format!("{name}-callback")).await;
 

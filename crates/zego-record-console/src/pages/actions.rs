@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use zego_record_inbox::{EntryState, Note};
+use zego_record_inbox::{Entry, EntryState, Note};
 use zego_record_receiver::StoreError;
 
 use super::{Layout, callbacks, page};
@@ -103,7 +103,7 @@ pub(super) async fn confirm_discard(
         &Pairs::read(query.as_deref().unwrap_or_default())?,
         may_discard,
     )?;
-    let text = "No handler is run for what is discarded, and it is pruned some day. Until then it can be redelivered.";
+    let text = "No handler is run for what is discarded, and it will be pruned. Until then it can be redelivered.";
     confirm(
         &shared,
         &operator,
@@ -142,11 +142,17 @@ async fn confirm(
         .map(|(name, value)| (name, value.to_owned()))
         .collect();
     hidden.push(("count", count.to_string()));
+    let mut meant = selection.described();
+    if selection.is_single() {
+        // By its key alone, nobody knows which one it is.
+        let entries = shared.inbox.list(&selection.filter()?, None, 1).await?;
+        meant.extend(entries.first().into_iter().flat_map(named));
+    }
     Ok(page(&Confirm {
         layout: Layout::new(shared, operator, "callbacks"),
         title: format!("{verb} {}", callbacks(count)),
         texts,
-        meant: selection.described(),
+        meant,
         action: (!is_empty).then_some(action),
         hidden,
         wants_reason: action == "discard",
@@ -248,6 +254,13 @@ pub(super) fn check_writable(shared: &Shared) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+fn named(entry: &Entry) -> [(&'static str, Visible); 2] {
+    [
+        ("stream", Visible::new(&entry.stream_alias, 256)),
+        ("state", Visible::new(entry.state.as_str(), 16)),
+    ]
 }
 
 /// Where somebody came from.

@@ -1,7 +1,7 @@
 //! One callback: its fields, its attempts, and what happens next.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -10,7 +10,7 @@ use zego_record_core::{DeliveryKey, RecordCallback, UnixSeconds};
 use zego_record_inbox::{Attempt, AttemptOutcome, Details, Entry, EntryState};
 
 use super::actions::{may_discard, may_redeliver};
-use super::{Layout, page};
+use super::{Layout, page, thousands};
 use crate::console::Shared;
 use crate::guard::Operator;
 use crate::problem::Problem;
@@ -36,6 +36,7 @@ struct Page {
     next: Next,
     attempts: Vec<Row>,
     fields: Vec<Field>,
+    derived: Vec<Field>,
     more_fields: usize,
     /// Why the fields cannot be read.
     damage: Option<String>,
@@ -105,12 +106,13 @@ impl Page {
         let entry = &details.entry;
         let key = entry.key.to_string();
         let restored = details.callback.restore();
-        let (fields, others) = match &restored {
+        let (fields, derived, others) = match &restored {
             Ok(callback) => (
                 fields(shared, callback, now),
+                derived(callback),
                 callback.other_fields().count(),
             ),
-            Err(_) => (Vec::new(), 0),
+            Err(_) => (Vec::new(), Vec::new(), 0),
         };
         Self {
             layout: Layout::new(shared, operator, "callbacks"),
@@ -133,6 +135,7 @@ impl Page {
                 .map(|attempt| Row::new(attempt, now))
                 .collect(),
             fields,
+            derived,
             more_fields: others.saturating_sub(MAX_OTHERS),
             damage: restored.err().map(|error| error.to_string()),
             may_redeliver: !shared.read_only && may_redeliver(entry.state),
@@ -146,28 +149,28 @@ impl Next {
         let is_due = entry.due_at.is_some_and(|due| due <= now);
         let (text, time) = match entry.state {
             EntryState::Waiting if paused => (
-                "The inbox is paused: nothing happens until somebody resumes it. The attempt is due",
+                "The inbox is paused: nothing happens until somebody resumes it. The next attempt is due",
                 entry.due_at,
             ),
             EntryState::Waiting if is_due => (
-                "The next attempt is due: a worker takes it as soon as one is free. It is due since",
+                "A worker takes it as soon as one is free. The next attempt has been due since",
                 entry.due_at,
             ),
             EntryState::Waiting => ("The next attempt begins", entry.due_at),
             EntryState::Running => (
-                "Its handler runs. If the worker has crashed, another one takes over",
+                "Its handler runs. If its worker has crashed, another one takes over",
                 entry.due_at,
             ),
             EntryState::Done => (
-                "Nothing more: it is done, and pruned some day. It was done",
+                "Nothing more: it is done, and will be pruned. It was done",
                 entry.ended_at,
             ),
             EntryState::Dead => (
-                "Nothing by itself: it is a dead letter and waits for you to redeliver or discard it, since",
+                "Nothing by itself: redeliver or discard it. It has been a dead letter since",
                 entry.ended_at,
             ),
             EntryState::Discarded => (
-                "Nothing more: it is discarded, and pruned some day. It was discarded",
+                "Nothing more: it is discarded, and will be pruned. It was discarded",
                 entry.ended_at,
             ),
         };
@@ -217,7 +220,6 @@ fn fields(shared: &Shared, callback: &RecordCallback, now: SystemTime) -> Vec<Fi
     let policy = shared.replay_urls.as_ref();
     let is_allowed = policy.is_some_and(|policy| policy.allows(url)) && url.len() <= MAX_VALUE;
     let mut fields = vec![
-        Field::new("event_id", callback.event_id()),
         Field::new("appid", callback.appid()),
         Field::new("stream_alias", callback.stream_alias()),
         Field {
@@ -229,29 +231,35 @@ fn fields(shared: &Shared, callback: &RecordCallback, now: SystemTime) -> Vec<Fi
         Field::time("timestamp", callback.timestamp(), now),
         Field::new("nonce", callback.nonce()),
     ];
+    let extra = callback.extra_params().text();
+    fields.extend(extra.map(|text| Field::new("extra_params", text)));
+    let others = callback.other_fields().take(MAX_OTHERS);
+    fields.extend(others.map(|(name, value)| Field::new(name, value)));
+    fields
+}
+
+/// What the fields mean, apart from them: a stranger can name a field like one of these.
+fn derived(callback: &RecordCallback) -> Vec<Field> {
     let extra = callback.extra_params();
-    let duration = extra
-        .duration()
-        .map(|duration: Duration| Span(duration).to_string());
+    let duration = extra.duration().map(|duration| Span(duration).to_string());
     let derived = [
+        ("event id", Some(callback.event_id())),
         (
             "vendor",
             extra.vendor().map(|vendor| vendor.name().to_owned()),
         ),
-        ("task_id", extra.task_id().map(str::to_owned)),
-        ("file_id", extra.file_id().map(str::to_owned)),
+        ("task", extra.task_id().map(str::to_owned)),
+        ("file", extra.file_id().map(str::to_owned)),
         ("duration", duration),
         (
-            "file_size",
-            extra.file_size().map(|bytes| format!("{bytes} bytes")),
+            "size",
+            extra
+                .file_size()
+                .map(|bytes| format!("{} bytes", thousands(bytes))),
         ),
-        ("extra_params", extra.text().map(str::to_owned)),
     ];
-    let derived = derived
-        .into_iter()
-        .filter_map(|(name, value)| Some(Field::new(name, value?)));
-    fields.extend(derived);
-    let others = callback.other_fields().take(MAX_OTHERS);
-    fields.extend(others.map(|(name, value)| Field::new(name, value)));
-    fields
+    let present = derived.into_iter();
+    present
+        .filter_map(|(name, value)| Some(Field::new(name, value?)))
+        .collect()
 }

@@ -57,7 +57,7 @@ pub(super) async fn overview(
     });
     let rejected = shared.rejections.as_ref().map(|rejections| {
         let reasons = rejections.reasons(now).into_iter();
-        thousands(reasons.fold(0, |sum, reason| reason.last_hour.saturating_add(sum)))
+        thousands(reasons.fold(0, |sum, reason| reason.last_day.saturating_add(sum)))
     });
     Ok(page(&Overview {
         layout: Layout::new(&shared, &operator, "overview"),
