@@ -1,21 +1,43 @@
-//! How many callbacks came, by time. What is over does not change, so it is counted once.
+//! How many callbacks came, by time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
-use zego_record_inbox::Filter;
+use tokio::time::{Instant, timeout_at};
+use zego_record_inbox::{Entry, Filter};
 
 use crate::inbox::Inbox;
 use crate::time::Utc;
 
-/// How long one page may count. What is missing then is counted by the next one.
+const STEP: u64 = 300;
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+
+const PAGE: u32 = 500;
+/// How much one request reads, and for how long. What is left is read for the next one.
+const MAX_PAGES: usize = 20;
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// The counts of buckets that are over, by start and width in seconds.
+/// Counts callbacks by when they came, over a little more than a day.
+///
+/// A store has no index by time, and to count by time would read all that it has. Its list, newest first, is
+/// cheap wherever it is continued. So this reads it from the newest callback that it has not seen back to the
+/// newest that it has, and further back, to the beginning of the day, a part with each request.
 #[derive(Debug, Default)]
-pub(crate) struct Arrivals(Mutex<BTreeMap<(u64, u64), u64>>);
+pub(crate) struct Arrivals(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// By the beginning of each step, in seconds since the epoch.
+    steps: BTreeMap<u64, u64>,
+    /// The first and the last callback that are counted, with all between them, by their numbers in the store.
+    seen: Option<(i64, i64)>,
+    /// How far back everything is counted.
+    since: u64,
+    /// Whether all of the day is counted.
+    is_complete: bool,
+}
 
 /// A bar chart.
 #[derive(Clone, Debug)]
@@ -28,7 +50,7 @@ pub(crate) struct Chart {
     /// The largest count.
     pub(crate) most: u64,
     pub(crate) total: u64,
-    /// Whether something could not be counted in time.
+    /// Whether something is not counted yet.
     pub(crate) incomplete: bool,
 }
 
@@ -47,66 +69,126 @@ pub(crate) struct Bar {
 impl Arrivals {
     /// The last hour in twelve parts, and the last day in twenty-four.
     pub(crate) async fn charts(&self, inbox: &Inbox, now: SystemTime) -> [Chart; 2] {
-        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // Whoever else looks at the page waits, and finds it counted.
+        let mut counts = self.0.lock().await;
         let deadline = Instant::now() + BUDGET;
-        // Whoever else looks at the page waits for the same counts.
-        let mut over = self.0.lock().await;
-        over.retain(|(start, _), _| start.saturating_add(90_000) > seconds);
-        let hour = buckets(&mut over, inbox, seconds, (300, 12), deadline).await;
-        let day = buckets(&mut over, inbox, seconds, (3_600, 24), deadline).await;
+        let now = seconds(now);
+        // If the inbox fails, the page shows what is counted, and that it is not all.
+        if timeout_at(deadline, counts.read(inbox, now)).await.is_err() {
+            counts.is_complete = false;
+        }
         [
-            Chart::new(["The last hour", "hour", "5 minutes"], 300, &hour),
-            Chart::new(["The last day", "day", "one hour"], 3_600, &day),
+            Chart::new(["The last hour", "hour", "5 minutes"], &counts.bars(now, STEP, 12)),
+            Chart::new(["The last day", "day", "one hour"], &counts.bars(now, HOUR, 24)),
         ]
     }
 }
 
-type Bucket = (u64, Option<u64>);
+impl Counts {
+    async fn read(&mut self, inbox: &Inbox, now: u64) {
+        let cutoff = (now / HOUR * HOUR).saturating_sub(DAY);
+        self.steps.retain(|step, _| *step >= cutoff);
+        let mut pages = MAX_PAGES;
+        self.read_new(inbox, &mut pages, cutoff).await;
+        while pages > 0 && !self.is_complete {
+            let Some((first, last)) = self.seen else {
+                return;
+            };
+            pages -= 1;
+            let Ok(page) = inbox.list(&Filter::all(), Some(first), PAGE).await else {
+                return;
+            };
+            self.count(&page, cutoff);
+            let first = page.last().map_or(first, |entry| entry.id);
+            self.seen = Some((first, last));
+        }
+    }
 
-async fn buckets(
-    over: &mut BTreeMap<(u64, u64), u64>,
-    inbox: &Inbox,
-    now: u64,
-    (width, number): (u64, u64),
-    deadline: Instant,
-) -> Vec<Bucket> {
-    let current = now / width * width;
-    let mut buckets = Vec::new();
-    for index in (0..number).rev() {
-        let start = current.saturating_sub(index * width);
-        let mut count = over.get(&(start, width)).copied();
-        if count.is_none() && Instant::now() < deadline {
-            let mut filter = Filter::all();
-            filter.received_from = Some(UNIX_EPOCH + Duration::from_secs(start));
-            filter.received_before = Some(UNIX_EPOCH + Duration::from_secs(start + width));
-            let counted = tokio::time::timeout_at(deadline, inbox.count(&filter)).await;
-            count = counted.ok().and_then(Result::ok);
-            // A moment longer, since the clock of the store may be behind ours.
-            if let Some(count) = count
-                && start + width + 60 < now
-            {
-                over.insert((start, width), count);
+    /// Reads what came since the last time. If that is too much for one request, what was counted before is
+    /// counted again: there would be a gap.
+    async fn read_new(&mut self, inbox: &Inbox, pages: &mut usize, cutoff: u64) {
+        let known = self.seen.map(|(_, last)| last);
+        let mut new = Vec::new();
+        let mut before = None;
+        while *pages > 0 {
+            *pages -= 1;
+            let Ok(page) = inbox.list(&Filter::all(), before, PAGE).await else {
+                self.is_complete = false;
+                return;
+            };
+            let is_last = page.len() < PAGE as usize;
+            before = page.last().map(|entry| entry.id);
+            let unknown = page.iter().filter(|entry| known.is_none_or(|known| entry.id > known));
+            let times: Vec<_> = unknown.map(|entry| (entry.id, seconds(entry.received_at))).collect();
+            let meets = times.len() < page.len();
+            new.extend(times);
+            if meets {
+                break;
+            }
+            let is_old = new.last().is_some_and(|(_, time)| *time < cutoff);
+            if known.is_none() || is_last || is_old || *pages == 0 {
+                *self = Self::default();
+                self.is_complete = is_last || is_old;
+                break;
             }
         }
-        buckets.push((start, count));
+        for (_, time) in &new {
+            self.add(*time, cutoff);
+        }
+        let (newest, oldest) = (new.first(), new.last());
+        if let (Some((newest, _)), Some((oldest, time))) = (newest, oldest) {
+            let first = self.seen.map_or(*oldest, |(first, _)| first);
+            if self.seen.is_none() {
+                self.since = *time;
+            }
+            self.seen = Some((first, *newest));
+        }
     }
-    buckets
+
+    /// Counts a page of what is older.
+    fn count(&mut self, page: &[Entry], cutoff: u64) {
+        for entry in page {
+            self.add(seconds(entry.received_at), cutoff);
+        }
+        let last = page.last().map(|entry| seconds(entry.received_at));
+        self.since = last.unwrap_or(self.since);
+        self.is_complete = page.len() < PAGE as usize || self.since < cutoff;
+    }
+
+    fn add(&mut self, time: u64, cutoff: u64) {
+        if time >= cutoff {
+            let count = self.steps.entry(time / STEP * STEP).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Counts by beginning, the newest last.
+    fn bars(&self, now: u64, width: u64, number: u64) -> Vec<(u64, u64, Option<u64>)> {
+        let current = now / width * width;
+        let starts = (0..number).rev().map(|index| current.saturating_sub(index * width));
+        let bars = starts.map(|start| {
+            let counts = self.steps.range(start..start + width);
+            let count = counts.fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
+            let is_counted = self.is_complete || start > self.since && self.seen.is_some();
+            (start, start + width, is_counted.then_some(count))
+        });
+        bars.collect()
+    }
 }
 
 impl Chart {
-    fn new([title, id, step]: [&'static str; 3], width: u64, buckets: &[Bucket]) -> Self {
-        let counts = || buckets.iter().filter_map(|(_, count)| *count);
-        let most = counts().max().unwrap_or_default();
-        let bars = buckets.iter().zip(0..).map(|(&(start, count), index)| {
-            let clock =
-                |seconds| Utc::from(UNIX_EPOCH + Duration::from_secs(seconds)).short_clock();
+    fn new([title, id, step]: [&'static str; 3], counts: &[(u64, u64, Option<u64>)]) -> Self {
+        let known = || counts.iter().filter_map(|(_, _, count)| *count);
+        let most = known().max().unwrap_or_default();
+        let bars = counts.iter().zip(0..).map(|(&(from, until, count), index)| {
+            let clock = |seconds| Utc::from(UNIX_EPOCH + Duration::from_secs(seconds)).short_clock();
             let height = height(count.unwrap_or_default(), most);
             Bar {
                 x: index * 10,
                 y: 100 - height,
                 height,
-                from: clock(start),
-                until: clock(start + width),
+                from: clock(from),
+                until: clock(until),
                 count,
             }
         });
@@ -116,8 +198,8 @@ impl Chart {
             step,
             bars: bars.collect(),
             most,
-            total: counts().fold(0, u64::saturating_add),
-            incomplete: buckets.iter().any(|(_, count)| count.is_none()),
+            total: known().fold(0, u64::saturating_add),
+            incomplete: counts.iter().any(|(_, _, count)| count.is_none()),
         }
     }
 
@@ -142,43 +224,8 @@ fn height(count: u64, most: u64) -> u64 {
     u64::try_from(height).unwrap_or(100).max(2)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bars_are_in_proportion() {
-        let buckets = [
-            (0, Some(0)),
-            (300, Some(1)),
-            (600, None),
-            (900, Some(1_000)),
-            (1_200, Some(500)),
-        ];
-        let chart = Chart::new(["title", "id", "step"], 300, &buckets);
-        let heights: Vec<_> = chart
-            .bars
-            .iter()
-            .map(|bar| (bar.x, bar.y, bar.height))
-            .collect();
-        assert_eq!(
-            heights,
-            [
-                (0, 100, 0),
-                (10, 98, 2),
-                (20, 100, 0),
-                (30, 0, 100),
-                (40, 50, 50)
-            ]
-        );
-        assert_eq!(
-            (chart.most, chart.total, chart.incomplete),
-            (1_000, 1_501, true)
-        );
-        assert_eq!(
-            (chart.bars[3].from.as_str(), chart.bars[3].until.as_str()),
-            ("00:15", "00:20")
-        );
-        assert_eq!(height(u64::MAX, u64::MAX), 100);
-    }
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
