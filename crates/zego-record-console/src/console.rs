@@ -208,7 +208,7 @@ impl ConsoleBuilder {
             actions: self.actions,
             destination: self.destination,
             rejections: self.rejections,
-            arrivals: Arrivals::default(),
+            arrivals: Arrivals::new(Duration::from_secs(2)),
         })))
     }
 }
