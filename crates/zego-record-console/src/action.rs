@@ -11,14 +11,16 @@ use crate::log;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ActionReport<'a> {
-    /// Who: the name that [`authenticate`](crate::ConsoleBuilder::authenticate) has returned, else the address
-    /// of the connection if the server provides it as `ConnectInfo<SocketAddr>`, else `operator`.
+    /// Who: the name that [`authenticate`](crate::ConsoleBuilder::authenticate) has returned, else
+    /// the address of the connection if the server provides it as `ConnectInfo<SocketAddr>`, else
+    /// `operator`.
     pub who: &'a str,
     /// What.
     pub action: Action<'a>,
     /// Which callbacks are meant, as the query of the page's address; empty if all are.
     pub filter: &'a str,
-    /// How many callbacks were changed; `None` if the inbox failed, and it is unknown whether it was done.
+    /// How many callbacks were changed; `None` if the inbox failed, and it is unknown whether it
+    /// was done.
     pub changed: Option<u64>,
 }
 

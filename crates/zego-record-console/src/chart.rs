@@ -20,9 +20,10 @@ const MAX_PAGES: usize = 20;
 
 /// Counts callbacks by when they came, over a little more than a day.
 ///
-/// A store has no index by time, and to count by time would read all that it has. Its list, newest first, is
-/// cheap wherever it is continued. So this reads it from the newest callback that it has not seen back to the
-/// newest that it has, and further back, to the beginning of the day, a part with each request.
+/// A store has no index by time, and to count by time would read all that it has. Its list, newest
+/// first, is cheap wherever it is continued. So this reads it from the newest callback that it has
+/// not seen back to the newest that it has, and further back, to the beginning of the day, a part
+/// with each request.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     counts: Mutex<Counts>,
@@ -105,7 +106,8 @@ impl Arrivals {
 }
 
 impl Counts {
-    /// Reads from the newest callback to the last one that is known, and on from the first one that is known.
+    /// Reads from the newest callback to the last one that is known, and on from the first one that
+    /// is known.
     async fn read(&mut self, inbox: &Inbox, cutoff: u64, deadline: Instant) {
         let mut known = Some(std::mem::take(self)).filter(|known| known.newest.is_some());
         let mut read = Self::default();
@@ -133,7 +135,8 @@ impl Counts {
                 read.is_complete |= page.len() < PAGE as usize;
             }
         }
-        // If the new ones were too many to come to those that are known, there would be a gap: they are read again.
+        // If the new ones were too many to come to those that are known, there would be a gap: they
+        // are read again.
         read.steps.retain(|step, _| *step >= cutoff);
         *self = read;
     }

@@ -41,8 +41,8 @@ pub(crate) struct Shared {
 }
 
 impl Console {
-    /// Begins to configure a console. It needs a [`token`](ConsoleBuilder::token), a login of your own
-    /// ([`authenticate`](ConsoleBuilder::authenticate)), or both.
+    /// Begins to configure a console. It needs a [`token`](ConsoleBuilder::token), a login of your
+    /// own ([`authenticate`](ConsoleBuilder::authenticate)), or both.
     pub fn builder(inbox: impl InboxStore + 'static) -> ConsoleBuilder {
         ConsoleBuilder {
             inbox: Inbox::new(Arc::new(inbox), Duration::from_secs(10)),
@@ -59,14 +59,14 @@ impl Console {
         }
     }
 
-    /// The pages, below the console's [`path`](ConsoleBuilder::path): `merge` it into your app. To `nest` it
-    /// would move the pages away from where their links lead.
+    /// The pages, below the console's [`path`](ConsoleBuilder::path): `merge` it into your app. To
+    /// `nest` it would move the pages away from where their links lead.
     pub fn router(&self) -> Router {
         pages::router(&self.0)
     }
 
-    /// The link that signs an operator in, for a terminal. It holds the token. `base` is where the server
-    /// listens, such as `http://127.0.0.1:3001`. `None` if there is no token.
+    /// The link that signs an operator in, for a terminal. It holds the token. `base` is where the
+    /// server listens, such as `http://127.0.0.1:3001`. `None` if there is no token.
     pub fn login_url(&self, base: &str) -> Option<String> {
         let token = self.0.access.token()?.reveal();
         let (base, path) = (base.trim_end_matches('/'), &self.0.path);
@@ -91,19 +91,19 @@ pub struct ConsoleBuilder {
 }
 
 impl ConsoleBuilder {
-    /// Lets in who knows this token: by a form, by the link of [`Console::login_url`], which set a cookie that
-    /// is not the token, or with `Authorization: Bearer` in a script.
+    /// Lets in who knows this token: by a form, by the link of [`Console::login_url`], which set a
+    /// cookie that is not the token, or with `Authorization: Bearer` in a script.
     pub fn token(mut self, token: Token) -> Self {
         self.token = Some(token);
         self
     }
 
-    /// Lets in whom a login of your own lets in: `login` returns the name of whoever sends a request, or `None`.
-    /// It sees the request's head, with the extensions that your middleware has put there. Names appear in the
-    /// log of actions.
+    /// Lets in whom a login of your own lets in: `login` returns the name of whoever sends a
+    /// request, or `None`. It sees the request's head, with the extensions that your middleware has
+    /// put there. Names appear in the log of actions.
     ///
-    /// Forms are bound to the name. If several processes serve one console, give all of them the same
-    /// [`token`](Self::token) as well, or a form works in the process alone that has made it.
+    /// Forms are bound to the name. If several processes serve one console, give all of them the
+    /// same [`token`](Self::token) as well, or a form works in the process alone that has made it.
     pub fn authenticate(
         mut self,
         login: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static,
@@ -112,9 +112,9 @@ impl ConsoleBuilder {
         self
     }
 
-    /// Host names besides `localhost`, `127.0.0.1` and `[::1]` under which the console is reached, without
-    /// a port. Requests to any other are rejected, since a page of a stranger can have its own name resolve to
-    /// your machine.
+    /// Host names besides `localhost`, `127.0.0.1` and `[::1]` under which the console is reached,
+    /// without a port. Requests to any other are rejected, since a page of a stranger can have its
+    /// own name resolve to your machine.
     pub fn allowed_hosts<I>(mut self, hosts: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,
@@ -129,8 +129,8 @@ impl ConsoleBuilder {
         self
     }
 
-    /// Whether the session's cookie is sent over HTTPS alone. Set it unless the console is reached by loopback;
-    /// by default it is not set.
+    /// Whether the session's cookie is sent over HTTPS alone. Set it unless the console is reached
+    /// by loopback; by default it is not set.
     pub fn secure_cookie(mut self, secure: bool) -> Self {
         self.secure_cookie = secure;
         self
@@ -142,20 +142,22 @@ impl ConsoleBuilder {
         self
     }
 
-    /// Which playback URLs are shown as links: those that are https and that this policy allows. Without one,
-    /// none is.
+    /// Which playback URLs are shown as links: those that are https and that this policy allows.
+    /// Without one, none is.
     pub fn replay_url_policy(mut self, policy: ReplayUrlPolicy) -> Self {
         self.replay_urls = Some(policy);
         self
     }
 
-    /// Called for everything that an operator does. It is called while the request waits, so it must be quick.
+    /// Called for everything that an operator does. It is called while the request waits, so it
+    /// must be quick.
     pub fn on_action(mut self, hook: impl Fn(&ActionReport<'_>) + Send + Sync + 'static) -> Self {
         self.actions.set(hook);
         self
     }
 
-    /// How the app that callbacks are forwarded to is doing. It is called for each overview, so it must be quick.
+    /// How the app that callbacks are forwarded to is doing. It is called for each overview, so it
+    /// must be quick.
     pub fn destination(
         mut self,
         health: impl Fn() -> DestinationHealth + Send + Sync + 'static,
@@ -180,8 +182,8 @@ impl ConsoleBuilder {
     ///
     /// # Errors
     ///
-    /// If there is neither a token nor a login, if a host or the path is malformed, or if the operating system
-    /// has no random numbers.
+    /// If there is neither a token nor a login, if a host or the path is malformed, or if the
+    /// operating system has no random numbers.
     pub fn build(self) -> Result<Console, ConfigError> {
         if self.token.is_none() && self.login.is_none() {
             return Err(error(

@@ -39,7 +39,8 @@ const HEADERS: [(header::HeaderName, &str); 5] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Stands around all routes: rejects foreign hosts, shows problems, and sets the headers of every answer.
+/// Stands around all routes: rejects foreign hosts, shows problems, and sets the headers of every
+/// answer.
 pub(crate) async fn guard(
     State(shared): State<Arc<Shared>>,
     request: Request,

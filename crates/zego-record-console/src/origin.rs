@@ -6,8 +6,8 @@ use zego_record_core::{ConfigError, ConfigErrorKind};
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The hosts under which the pages are served. A page of another site whose name resolves to this machine
-/// (DNS rebinding) sends its own name.
+/// The hosts under which the pages are served. A page of another site whose name resolves to this
+/// machine (DNS rebinding) sends its own name.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts(Vec<String>);
 
@@ -43,8 +43,8 @@ impl Hosts {
     }
 }
 
-/// Whether a request that changes something may come from a page of this host. What sends neither header is no
-/// browser, and has to know the form's token all the same.
+/// Whether a request that changes something may come from a page of this host. What sends neither
+/// header is no browser, and has to know the form's token all the same.
 pub(crate) fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
     let site = headers.get("sec-fetch-site");
     let origin = headers.get(header::ORIGIN);

@@ -25,8 +25,8 @@ pub(crate) struct Selection {
 const MAX_VALUE: usize = 512;
 
 impl Pairs {
-    /// Reads `application/x-www-form-urlencoded`. What it holds is as long as what was read, which the caller
-    /// has bounded.
+    /// Reads `application/x-www-form-urlencoded`. What it holds is as long as what was read, which
+    /// the caller has bounded.
     pub(crate) fn read(text: &str) -> Result<Self, Problem> {
         let pairs = serde_urlencoded::from_str(text);
         pairs

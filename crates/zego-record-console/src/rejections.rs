@@ -16,8 +16,8 @@ const MAX_TEXT: usize = 256;
 
 /// Counts rejections by reason over the last 24 hours, with the last example of each, in memory.
 ///
-/// A receiver's hooks feed it. It keeps neither bodies nor signatures, and its size is bounded: one row for
-/// each [`Verdict`]. Clones share their counts.
+/// A receiver's hooks feed it. It keeps neither bodies nor signatures, and its size is bounded: one
+/// row for each [`Verdict`]. Clones share their counts.
 ///
 /// ```
 /// use zego_record_console::Rejections;
@@ -113,11 +113,8 @@ impl Rejections {
         let now = SystemTime::now();
         let verdict = quarantined.rejection().verdict();
         let reason = cut(&quarantined.rejection().to_string());
-        // In whatever order the two hooks are called.
-        let is_wanted = self.example(verdict).is_none_or(|last| {
-            last.is_old(now) || last.quarantined.is_none() && last.reason == reason
-        });
-        if !is_wanted {
+        // It comes before `record`, which leaves a fresh example alone.
+        if self.example(verdict).is_some_and(|last| !last.is_old(now)) {
             return;
         }
         let Ok(body) = Unverified::read(quarantined.body()) else {

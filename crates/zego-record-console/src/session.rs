@@ -22,8 +22,8 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// With a key from the token, so that a session holds in every process with the same one, and ends when it
-    /// is replaced; without a token, with a random one.
+    /// With a key from the token, so that a session holds in every process with the same one, and
+    /// ends when it is replaced; without a token, with a random one.
     pub(crate) fn new(
         token: Option<&Token>,
         path: &str,
@@ -42,7 +42,8 @@ impl Sessions {
                 if secure { "; Secure" } else { "" }
             ),
         };
-        // Browsers keep cookies by host whatever the port is: two consoles on one host must not sign each other out.
+        // Browsers keep cookies by host whatever the port is: two consoles on one host must not
+        // sign each other out.
         let name = sessions.sign("cookie", &[]);
         sessions.cookie = format!("zego_record_{}", &name[..8]);
         Ok(sessions)
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_session_ends() {
-        let sessions = sessions("0123456789abcdef");
+        let sessions = sessions("0123456789abcdef0123");
         let cookie = request(&sessions.start(UNIX_EPOCH).unwrap());
         let at = |seconds| sessions.find(&cookie, UNIX_EPOCH + Duration::from_secs(seconds));
         assert!(at(0).is_some());
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_changed_session_is_none() {
-        let sessions = sessions("0123456789abcdef");
+        let sessions = sessions("0123456789abcdef0123");
         let cookie = sessions.start(UNIX_EPOCH).unwrap();
         let pair = cookie.split(';').next().unwrap();
         let (name, value) = pair.split_once('=').unwrap();
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_session_is_of_its_token_and_holds_in_every_process() {
-        let (token, other) = ("0123456789abcdef", "0123456789abcdeg");
+        let (token, other) = ("0123456789abcdef0123", "0123456789abcdef0124");
         let cookie = sessions(token).start(UNIX_EPOCH).unwrap();
         assert!(
             sessions(token)
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_form_token_is_of_its_session() {
-        let sessions = sessions("0123456789abcdef");
+        let sessions = sessions("0123456789abcdef0123");
         let form = sessions.form_token("one");
         assert!(sessions.is_form_token("one", &form));
         assert!(!sessions.is_form_token("two", &form));

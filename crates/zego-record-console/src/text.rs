@@ -4,8 +4,9 @@ use std::fmt;
 
 use askama::filters::{Escaper as _, Html, HtmlSafe};
 
-/// A text as HTML: escaped, isolated from the direction of the text around it, with every character that
-/// cannot be seen, or that changes the order of others, as its code point, and cut to a length.
+/// A text as HTML: escaped, isolated from the direction of the text around it, with every character
+/// that cannot be seen, or that changes the order of others, as its code point, and cut to a
+/// length.
 ///
 /// It is the only way by which the templates get text from a callback.
 #[derive(Clone, Debug)]
@@ -77,8 +78,9 @@ impl Kind {
     }
 }
 
-/// The standard library's Debug escapes what is not printable: control and format characters (bidi, zero
-/// width), spaces but one, what is not assigned. A mark it escapes only where no letter stands before it.
+/// The standard library's Debug escapes what is not printable: control and format characters (bidi,
+/// zero width), spaces but one, what is not assigned. A mark it escapes only where no letter stands
+/// before it.
 fn is_mark(character: char) -> bool {
     let mut text = String::from("a");
     text.push(character);

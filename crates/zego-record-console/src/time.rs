@@ -74,7 +74,8 @@ pub(crate) struct Utc {
 impl Utc {
     /// `2026-11-24`
     pub(crate) fn date(self) -> String {
-        // Days from 0000-03-01, so that a leap day is the last of its year (Howard Hinnant's civil_from_days).
+        // Days from 0000-03-01, so that a leap day is the last of its year (Howard Hinnant's
+        // civil_from_days).
         let days = self.seconds / DAY + 719_468;
         let (era, day) = (days / 146_097, days % 146_097);
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -7,8 +7,8 @@ use subtle::ConstantTimeEq;
 use zego_record_core::{ConfigError, ConfigErrorKind};
 use zeroize::Zeroizing;
 
-/// The token that operators sign in with: 16 to 128 letters, digits, hyphens, dots, underscores and tildes, so
-/// that it can stand in a URL as it is.
+/// The token that operators sign in with: 20 to 128 letters, digits, hyphens, dots, underscores and
+/// tildes, so that it can stand in a URL as it is.
 ///
 /// It is wiped from memory when dropped, never printed, and cannot be compared with `==`.
 ///
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 pub struct Token(Zeroizing<String>);
 
 impl Token {
-    const LENGTH: std::ops::RangeInclusive<usize> = 16..=128;
+    const LENGTH: std::ops::RangeInclusive<usize> = 20..=128;
 
     /// Takes a token from a string.
     ///
@@ -36,7 +36,7 @@ impl Token {
         let problem = if token.ends_with(char::is_whitespace) {
             "ends with white space: remove it, a newline is often copied along"
         } else if !Self::LENGTH.contains(&token.len()) {
-            "is not 16 to 128 characters long: `openssl rand -hex 32` makes one"
+            "is not 20 to 128 characters long: `openssl rand -hex 32` makes one"
         } else if !token.bytes().all(is_unreserved) {
             "holds a character that would have to be encoded in a URL: `openssl rand -hex 32` makes one"
         } else {
@@ -56,8 +56,8 @@ impl Token {
         Ok(Self(Zeroizing::new(hex::encode(bytes.as_slice()))))
     }
 
-    /// Whether it is the one that was given. How long this takes depends on the length of what was given
-    /// alone.
+    /// Whether it is the one that was given. How long this takes depends on the length of what was
+    /// given alone.
     pub(crate) fn matches(&self, given: &str) -> bool {
         self.digest().ct_eq(&digest(given)).into()
     }
@@ -107,8 +107,8 @@ mod tests {
     #[test]
     fn rejects_what_is_no_token_without_printing_it() {
         for (token, word) in [
-            ("", "16 to 128"),
-            ("hunter2-hunter2", "16 to 128"),
+            ("", "20 to 128"),
+            ("hunter2-hunter2-hun", "20 to 128"),
             ("hunter2-hunter2-hunter2\n", "white space"),
             ("hunter2/hunter2/hunter2", "URL"),
             ("hunter2 hunter2 hunter2", "URL"),
@@ -123,13 +123,13 @@ mod tests {
 
     #[test]
     fn matches_itself_alone() {
-        let token = Token::new("0123456789abcdef").unwrap();
-        assert!(token.matches("0123456789abcdef"));
+        let token = Token::new("0123456789abcdef0123").unwrap();
+        assert!(token.matches("0123456789abcdef0123"));
         for other in [
             "",
-            "0123456789abcde",
-            "0123456789abcdefg",
-            "0123456789ABCDEF",
+            "0123456789abcdef012",
+            "0123456789abcdef01234",
+            "0123456789ABCDEF0123",
         ] {
             assert!(!token.matches(other), "{other}");
         }

@@ -1,5 +1,5 @@
-//! A private Chromium for tests, without a window, in a directory of its own. It ends with the thread that
-//! has started it, however that ends.
+//! A private Chromium for tests, without a window, in a directory of its own. It ends with the
+//! thread that has started it, however that ends.
 
 // Everything here is a test.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::unwrap_used)]
@@ -35,7 +35,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser for which the name `evil.example` is this machine; `None` if `ZEGO_TEST_SKIP` names it.
+    /// Starts a browser for which the name `evil.example` is this machine; `None` if
+    /// `ZEGO_TEST_SKIP` names it.
     pub async fn start(screen: Screen) -> Option<Self> {
         if zego_record_test_servers::is_skipped("browser") {
             return None;

@@ -37,8 +37,9 @@ pub(super) fn page(layout: Layout, problem: &str) -> Response {
     render(&SignIn { layout, problem })
 }
 
-/// The link of [`Console::login_url`](crate::Console::login_url). It answers with a page and not with a redirect:
-/// after a link from elsewhere, a browser does not send a `SameSite=Strict` cookie until somebody goes on from here.
+/// The link of [`Console::login_url`](crate::Console::login_url). It answers with a page and not
+/// with a redirect: after a link from elsewhere, a browser does not send a `SameSite=Strict` cookie
+/// until somebody goes on from here.
 pub(super) async fn link(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use zego_record_console::{Console, DestinationHealth, Rejections, Token};
 use zego_record_core::{ReplayUrlPolicy, UnixSeconds, Verifier};
 use zego_record_inbox::{MemoryInbox, Next, Note};
-use zego_record_receiver::{Clock, Receiver, SystemClock};
+use zego_record_receiver::{Accept, Clock, NewCallback, Receiver, SystemClock};
 use zego_record_testkit::{CallbackBuilder, RequestBuilder};
 
 #[tokio::test]
@@ -234,6 +234,24 @@ async fn a_callback_shows_why_it_failed_and_what_comes_next() {
             .body
             .contains("Nothing more: it is discarded")
     );
+}
+
+#[tokio::test]
+async fn a_callback_that_is_damaged_says_so() {
+    let site = Site::new().await;
+    let callback = CallbackBuilder::new()
+        .field("stream_alias", "lesson")
+        .build();
+    let mut stored = NewCallback::new(&callback);
+    stored.stored.truncate(20);
+    site.inbox.accept(&stored).await.unwrap();
+    let page = site
+        .get(&format!("/console/callbacks/{}", stored.key))
+        .await;
+    assert!(page.body.contains("It cannot be read: "), "{}", page.body);
+    assert!(page.body.contains("<dt>Stream</dt><dd><bdi>lesson</bdi>"));
+    let line = site.get("/console/export").await.body;
+    assert!(line.contains("\"callback\":null"), "{line}");
 }
 
 #[tokio::test]
