@@ -8,11 +8,15 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The size and the colours of a screen.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,31 @@ impl Browser {
             driver,
             directory,
         })
+    }
+
+    /// The element, as soon as it is there.
+    pub async fn find(&self, what: Locator<'_>) -> Element {
+        let begin = Instant::now();
+        loop {
+            // Besides that it is not there yet: the page may be on its way out.
+            match self.client.find(what).await {
+                Ok(element) => return element,
+                Err(error) if begin.elapsed() > PATIENCE => panic!("{what:?}: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Clicks, and waits for the page whose title begins like this.
+    pub async fn click(&self, what: Locator<'_>, title: &str) {
+        self.find(what).await.click().await.unwrap();
+        self.arrive(title).await;
+    }
+
+    /// Waits for the page whose title begins like this.
+    pub async fn arrive(&self, title: &str) {
+        let title = format!("//title[starts-with(., '{title}')]");
+        self.find(Locator::XPath(&title)).await;
     }
 
     /// What a script returns.

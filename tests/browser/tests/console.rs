@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use fantoccini::Locator;
-use fantoccini::elements::Element;
 use tokio::net::TcpListener;
 use zego_record_console::{Console, DestinationHealth, Rejections, Token};
 use zego_record_core::{CallbackSecret, ReplayUrlPolicy, UnixSeconds, Verifier};
@@ -147,25 +146,9 @@ fn hostile() -> CallbackBuilder {
         .field("long", "x".repeat(3_000))
 }
 
-async fn follow(browser: &Browser, link: &str) {
-    find(browser, Locator::LinkText(link))
-        .await
-        .click()
-        .await
-        .unwrap();
-}
-
-async fn find(browser: &Browser, what: Locator<'_>) -> Element {
-    let waiting = browser.client.wait().at_most(Duration::from_secs(30));
-    waiting.for_element(what).await.unwrap()
-}
-
 async fn main_text(browser: &Browser) -> String {
-    find(browser, Locator::Css("main"))
-        .await
-        .text()
-        .await
-        .unwrap()
+    let main = browser.find(Locator::Css("main")).await;
+    main.text().await.unwrap()
 }
 
 /// What can be measured about a page that people must be able to read.
@@ -190,68 +173,75 @@ async fn finds_a_dead_callback_and_redelivers_it() {
         for number in 3..9 {
             site.add(&lesson(&format!("lesson-{number}"))).await;
         }
+        sign_in(&browser, &site, name).await;
+        find_out_why(&browser, name).await;
+        redeliver(&browser, &site, name).await;
 
-        browser.client.goto(&site.url("")).await.unwrap();
-        check_page(&browser).await;
-        browser.screenshot(&format!("{name}-sign-in")).await;
-        browser.client.goto(&site.link).await.unwrap();
-        check_page(&browser).await;
-        follow(&browser, "Go to the overview").await;
-        find(&browser, Locator::Css("svg.chart")).await;
-        assert_eq!(browser.run("return document.cookie").await, "");
-        let text = main_text(&browser).await;
-        assert!(text.contains("The destination is down"), "{text}");
-        check_page(&browser).await;
-        browser.screenshot(&format!("{name}-overview")).await;
-
-        find(&browser, Locator::Css(".tiles a[href*='state=dead']"))
-            .await
-            .click()
-            .await
-            .unwrap();
-        find(&browser, Locator::Css(".entries")).await;
-        check_page(&browser).await;
-        browser.screenshot(&format!("{name}-list")).await;
-        follow(&browser, "lesson-2").await;
-        find(&browser, Locator::Css("#attempts")).await;
-        let text = main_text(&browser).await;
-        assert!(
-            text.contains("the database behind the app does not answer"),
-            "{text}"
-        );
-        assert!(text.contains("It has been a dead letter since"), "{text}");
-        check_page(&browser).await;
-        browser.screenshot(&format!("{name}-callback")).await;
-
-        follow(&browser, "Redeliver").await;
-        find(&browser, Locator::Css("form button")).await;
-        assert!(main_text(&browser).await.contains("Redeliver 1 callback?"));
-        check_page(&browser).await;
-        browser.screenshot(&format!("{name}-question")).await;
-        find(&browser, Locator::Css("form button"))
-            .await
-            .click()
-            .await
-            .unwrap();
-        find(&browser, Locator::Css("h1[role='status']")).await;
-        assert!(main_text(&browser).await.contains("1 callback redelivered"));
-        check_page(&browser).await;
-
-        site.app_is_up.store(true, Ordering::SeqCst);
-        site.worker.run_due().await.unwrap();
-        follow(&browser, "Back to the callback").await;
-        find(&browser, Locator::Css("h1 .state.done")).await;
-        let text = main_text(&browser).await;
-        assert!(
-            text.contains("Nothing more: it is done") && text.contains("Run 2 done"),
-            "{text}"
-        );
-        follow(&browser, "Rejections").await;
-        find(&browser, Locator::Css(".entries")).await;
-        check_page(&browser).await;
-        browser.screenshot(&format!("{name}-rejections")).await;
+        browser
+            .click(Locator::LinkText("Rejections"), "Rejections")
+            .await;
+        assert!(main_text(&browser).await.contains("bad_signature"));
+        look(&browser, name, "rejections").await;
         browser.close().await;
     }
+}
+
+async fn sign_in(browser: &Browser, site: &Site, name: &str) {
+    browser.client.goto(&site.url("")).await.unwrap();
+    look(browser, name, "sign-in").await;
+    browser.client.goto(&site.link).await.unwrap();
+    check_page(browser).await;
+    browser
+        .click(Locator::LinkText("Go to the overview"), "Overview")
+        .await;
+    assert_eq!(browser.run("return document.cookie").await, "");
+}
+
+async fn find_out_why(browser: &Browser, name: &str) {
+    let text = main_text(browser).await;
+    assert!(text.contains("The destination is down"), "{text}");
+    look(browser, name, "overview").await;
+    browser
+        .click(Locator::Css(".tiles a[href*='state=dead']"), "Callbacks")
+        .await;
+    look(browser, name, "list").await;
+    browser
+        .click(Locator::LinkText("lesson-2"), "Callback ")
+        .await;
+    let text = main_text(browser).await;
+    for part in [
+        "the database behind the app does not answer",
+        "It has been a dead letter since",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    look(browser, name, "callback").await;
+}
+
+async fn redeliver(browser: &Browser, site: &Site, name: &str) {
+    browser
+        .click(Locator::LinkText("Redeliver"), "Redeliver 1 callback")
+        .await;
+    look(browser, name, "question").await;
+    browser
+        .click(Locator::Css("form button"), "1 callback redelivered")
+        .await;
+    check_page(browser).await;
+
+    site.app_is_up.store(true, Ordering::SeqCst);
+    site.worker.run_due().await.unwrap();
+    browser
+        .click(Locator::LinkText("Back to the callback"), "Callback ")
+        .await;
+    let text = main_text(browser).await;
+    for part in ["Nothing more: it is done", "Run 2 done", "Run 1 dead"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+async fn look(browser: &Browser, name: &str, page: &str) {
+    check_page(browser).await;
+    browser.screenshot(&format!("{name}-{page}")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,10 +283,9 @@ async fn strangers_do_nothing() {
     };
     let site = Site::new().await;
     browser.client.goto(&site.link).await.unwrap();
-    follow(&browser, "Go to the overview").await;
     let token = {
         browser.client.goto(&site.url("pause")).await.unwrap();
-        let field = find(&browser, Locator::Css("input[name='form_token']")).await;
+        let field = browser.find(Locator::Css("input[name='form_token']")).await;
         field.attr("value").await.unwrap().unwrap()
     };
 
@@ -325,12 +314,7 @@ async fn strangers_do_nothing() {
     for host in ["127.0.0.1", "evil.example"] {
         let url = format!("http://{host}:{}/", address.port());
         browser.client.goto(&url).await.unwrap();
-        find(&browser, Locator::Css("button"))
-            .await
-            .click()
-            .await
-            .unwrap();
-        find(&browser, Locator::Css("[role='alert']")).await;
+        browser.click(Locator::Css("button"), "Not allowed").await;
         assert!(
             main_text(&browser).await.contains("sent by another site"),
             "{host}"
@@ -340,7 +324,8 @@ async fn strangers_do_nothing() {
 
     // The keyboard alone: the first stop skips the navigation.
     browser.client.goto(&site.url("")).await.unwrap();
-    find(&browser, Locator::Css("body"))
+    browser
+        .find(Locator::Css("body"))
         .await
         .send_keys("\u{e004}")
         .await
