@@ -7,6 +7,7 @@ mod admin;
 mod args;
 mod client_address;
 mod connections;
+mod console;
 pub(crate) mod database;
 mod forward;
 mod metrics;
@@ -42,6 +43,7 @@ pub use args::ServeArgs;
 use args::{ForwardArgs, Level};
 use client_address::ClientLog;
 use connections::Limits;
+use console::Page;
 use database::{Database, Place};
 use forward::{Breaker, ForwardClient, Forwarder, Signer};
 use origin::{Again, Origin};
@@ -60,6 +62,7 @@ struct Setup {
     place: Place,
     forwarder: Option<Forwarding>,
     tls: Option<Tls>,
+    page: Page,
 }
 
 struct Forwarding {
@@ -91,7 +94,10 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
         warn!("{warning}");
     }
     let unusable = |error| Error::with_source("cannot set up the receiver", error);
+    let (rejected, quarantined) = (setup.page.rejections.clone(), setup.page.rejections.clone());
     let receiver = Receiver::builder(setup.receiver)
+        .on_rejected(move |request| rejected.record(request))
+        .on_quarantine(move |request| quarantined.record_quarantined(request))
         .build_with_inbox(database.accept())
         .map_err(unusable)?;
     let worker = setup
@@ -101,19 +107,27 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
         .transpose()?;
     let (listener, address) = bind(args.listen).await?;
     let (admin_listener, admin_address) = bind(args.admin.admin).await?;
+    let breaker = setup
+        .forwarder
+        .as_ref()
+        .map(|forwarding| Arc::clone(&forwarding.breaker));
+    let console = setup.page.console(
+        &args.admin,
+        database.inbox(),
+        setup.origin.policy(),
+        breaker.clone(),
+    )?;
     let admin = Admin {
         inbox: database.inbox(),
         receiver: receiver.clone(),
         worker: worker.clone(),
-        breaker: setup
-            .forwarder
-            .as_ref()
-            .map(|forwarding| Arc::clone(&forwarding.breaker)),
+        breaker,
         directory: database.directory().map(Into::into),
     };
     let scheme = if setup.tls.is_some() { "https" } else { "http" };
     writeln!(io.err, "listening on {scheme}://{address}")?;
-    writeln!(io.err, "operator page on http://{admin_address}/")?;
+    let url = setup.page.url(&console, admin_address);
+    writeln!(io.err, "operator page on {url}")?;
 
     let (stopping, stopped) = watch::channel(false);
     let stop = || {
@@ -140,7 +154,13 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
         per_address: ADMIN_CONNECTIONS,
         unlimited: Vec::new(),
     };
-    let admin = connections::serve(admin_listener, admin.router(), admin_limits, None, stop());
+    let admin = connections::serve(
+        admin_listener,
+        admin.router().merge(console.router()),
+        admin_limits,
+        None,
+        stop(),
+    );
     let admin = tokio::spawn(admin);
     // A task: if its future were dropped, what runs would be stopped instead of given back.
     if let Some(worker) = worker.clone() {
@@ -200,6 +220,7 @@ impl Setup {
             place: Place::parse(&args.database)?,
             forwarder: forwarding(&args.forward)?,
             tls,
+            page: Page::new(&args.admin)?,
         })
     }
 }

@@ -13,6 +13,7 @@ fn said(output: &Output) -> String {
 fn a_wrong_configuration_ends_with_2_and_names_the_mistake() {
     let place = Place::new();
     let broken = place.file("broken.pem", "no certificate");
+    let short = place.file("token", "short");
     for (args, word) in [
         (&["--forward", "127.0.0.1:8000"][..], "no scheme"),
         (&["--forward", "http://127.0.0.1:99999/"], "impossible port"),
@@ -37,6 +38,8 @@ fn a_wrong_configuration_ends_with_2_and_names_the_mistake() {
         ),
         (&["--max-connections", "0"], "--max-connections is 0"),
         (&["--listen", "somewhere"], "--listen"),
+        (&["--admin-token-file", &short], "20 to 128 characters"),
+        (&["--admin-host", "https://x"], "no allowed host"),
     ] {
         let forward = ["--forward", "http://127.0.0.1:9/"];
         let mut all = vec!["serve", "--admin", "127.0.0.1:0"];

@@ -11,5 +11,6 @@ mod forwarding;
 mod inbox;
 mod languages;
 mod operation;
+mod page;
 mod process;
 mod zegocloud;
