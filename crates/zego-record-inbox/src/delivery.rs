@@ -17,6 +17,7 @@ pub struct Delivery {
     callback: RecordCallback,
     attempt: u32,
     changed: bool,
+    renewals: u32,
     received_at: SystemTime,
     hold: Hold,
     commit: Arc<CommitState>,
@@ -77,6 +78,12 @@ impl Delivery {
         self.changed
     }
 
+    /// How often an operator has asked for a new id of this callback: add it to the key where an id is
+    /// passed on to somebody who ignores one that was seen before.
+    pub fn renewals(&self) -> u32 {
+        self.renewals
+    }
+
     /// When the callback was accepted, on the clock of the inbox.
     pub fn received_at(&self) -> SystemTime {
         self.received_at
@@ -111,6 +118,7 @@ impl Delivery {
             callback,
             attempt: 1,
             changed: false,
+            renewals: 0,
             received_at,
             hold,
             commit: Arc::default(),
@@ -120,6 +128,11 @@ impl Delivery {
 
     pub(crate) fn note_of_attempt(&self) -> AttemptNote {
         self.note.clone()
+    }
+
+    pub(crate) fn with_renewals(mut self, renewals: u32) -> Self {
+        self.renewals = renewals;
+        self
     }
 
     pub(crate) fn commit_state(&self) -> Arc<CommitState> {

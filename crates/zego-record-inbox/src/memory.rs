@@ -212,6 +212,10 @@ impl InboxStore for MemoryInbox {
         })
     }
 
+    fn renew<'a>(&'a self, key: &'a DeliveryKey) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.step(|contents, _| contents.renew(key))
+    }
+
     fn discard<'a>(
         &'a self,
         filter: &'a Filter,

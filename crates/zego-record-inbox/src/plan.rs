@@ -31,7 +31,7 @@ pub struct Plan<'a> {
 
 #[derive(Debug)]
 enum Change {
-    Redeliver,
+    Redeliver { new_ids: bool },
     Discard(String),
 }
 
@@ -42,7 +42,7 @@ impl<'a> Plan<'a> {
     ///
     /// If the store fails.
     pub async fn redeliver(store: &'a dyn InboxStore, filter: Filter) -> Result<Self, StoreError> {
-        Self::new(store, filter, Change::Redeliver).await
+        Self::new(store, filter, Change::Redeliver { new_ids: false }).await
     }
 
     /// To give callbacks up. Those that run, are done or are discarded are left alone.
@@ -56,6 +56,14 @@ impl<'a> Plan<'a> {
         reason: impl Into<String>,
     ) -> Result<Self, StoreError> {
         Self::new(store, filter, Change::Discard(reason.into())).await
+    }
+
+    /// Redelivers under new ids, see [`InboxStore::renew`].
+    pub fn with_new_ids(mut self) -> Self {
+        if let Change::Redeliver { new_ids } = &mut self.change {
+            *new_ids = true;
+        }
+        self
     }
 
     async fn new(
@@ -88,17 +96,20 @@ impl<'a> Plan<'a> {
     /// If the store fails.
     pub async fn run(self) -> Result<u64, StoreError> {
         let mut changed = 0;
+        if matches!(self.change, Change::Redeliver { new_ids: true }) {
+            self.renew().await?;
+        }
         for filter in self.filters() {
             loop {
                 // Those that wait still do after they were redelivered, so that a second page would be the
                 // first one again.
                 let waits = filter.state == Some(EntryState::Waiting);
                 let page = match &self.change {
-                    Change::Redeliver if waits => {
+                    Change::Redeliver { .. } if waits => {
                         changed += self.store.redeliver(&filter, u32::MAX).await?;
                         break;
                     }
-                    Change::Redeliver => self.store.redeliver(&filter, PAGE).await?,
+                    Change::Redeliver { .. } => self.store.redeliver(&filter, PAGE).await?,
                     Change::Discard(reason) => self.store.discard(&filter, reason, PAGE).await?,
                 };
                 changed += page;
@@ -110,10 +121,26 @@ impl<'a> Plan<'a> {
         Ok(changed)
     }
 
+    /// Before they are redelivered: one that is claimed in between has its new id already.
+    async fn renew(&self) -> Result<(), StoreError> {
+        for filter in self.filters() {
+            let mut before = None;
+            loop {
+                let page = self.store.list(&filter, before, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                before = Some(last.id);
+                for entry in &page {
+                    self.store.renew(&entry.key).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// One for each state that can be changed: what leaves it does not match again.
     fn filters(&self) -> Vec<Filter> {
         let states: &[EntryState] = match self.change {
-            Change::Redeliver => &[
+            Change::Redeliver { .. } => &[
                 EntryState::Waiting,
                 EntryState::Dead,
                 EntryState::Discarded,

@@ -79,6 +79,10 @@ pub trait InboxStore: Accept {
         limit: u32,
     ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
+    /// Counts one more request for a new id of this callback, for consumers who ignore an id that they have
+    /// seen: see [`Claimed::renewals`]. Returns whether the callback is there.
+    fn renew<'a>(&'a self, key: &'a DeliveryKey) -> BoxFuture<'a, Result<bool, StoreError>>;
+
     /// Marks callbacks that match as discarded, `limit` at most; one that runs, is done or is discarded is
     /// left alone. The reason is kept as their last error. Returns how many.
     fn discard<'a>(
@@ -139,6 +143,8 @@ pub struct Claimed {
     pub attempt: u32,
     /// Whether the inbox knows another callback about the same recorded file.
     pub changed: bool,
+    /// How often an operator has asked for a new id, 0 for most.
+    pub renewals: u32,
 }
 
 impl Claimed {
@@ -149,7 +155,15 @@ impl Claimed {
             callback,
             attempt,
             changed,
+            renewals: 0,
         }
+    }
+
+    /// The same run with this number of [`renewals`](Self::renewals).
+    #[must_use]
+    pub const fn with_renewals(mut self, renewals: u32) -> Self {
+        self.renewals = renewals;
+        self
     }
 }
 
@@ -288,6 +302,10 @@ impl<T: InboxStore + ?Sized> InboxStore for Arc<T> {
         limit: u32,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         (**self).redeliver(filter, limit)
+    }
+
+    fn renew<'a>(&'a self, key: &'a DeliveryKey) -> BoxFuture<'a, Result<bool, StoreError>> {
+        (**self).renew(key)
     }
 
     fn discard<'a>(

@@ -20,7 +20,7 @@ pub const DEFAULT_PREFIX: &str = "zego_";
 /// * `zego_work`: what becomes of it. `state` is 1 for done, 2 for discarded, 3 for dead, 4 for waiting, 5
 ///   for running; `due_at` is when the next attempt of a waiting callback is due, or when the lease of a
 ///   running one ends; `owner` is set while it is running; `over_at` is since when it is done, discarded or
-///   dead.
+///   dead; `renewals` is how often a new id was asked for.
 /// * `zego_attempt`: the runs of the handler, of each callback the last 100.
 /// * `zego_control`: `paused` is 1 while the inbox is paused.
 /// * `zego_signature`: replay protection.
@@ -73,7 +73,8 @@ CREATE TABLE IF NOT EXISTS zego_work (
     owner BLOB,
     state INTEGER NOT NULL,
     over_at INTEGER,
-    last_error BLOB
+    last_error BLOB,
+    renewals INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS zego_work_due ON zego_work (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS zego_work_state ON zego_work (state);

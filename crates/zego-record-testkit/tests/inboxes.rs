@@ -172,6 +172,10 @@ async fn an_inbox_that_disobeys_operators_is_named() {
         ),
         (Fault::RedeliverIgnoresLimit, "redelivery honours its limit"),
         (
+            Fault::RenewalIsForgotten,
+            "a new id that was asked for is counted",
+        ),
+        (
             Fault::RedeliverCountsRunning,
             "what runs does not use up the limit",
         ),

@@ -47,7 +47,7 @@ pub(super) enum Command {
     /// Count callbacks by state
     Stats,
     /// Forward callbacks again, with all attempts before them
-    Redeliver(ChangeArgs),
+    Redeliver(RedeliverArgs),
     /// Give callbacks up, with a reason
     Discard(DiscardArgs),
     /// Stop forwarding; callbacks are received all the same
@@ -100,6 +100,16 @@ pub(super) struct ChangeArgs {
     /// Don't ask; without it, it says how many there are and changes nothing unless somebody agrees
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RedeliverArgs {
+    #[command(flatten)]
+    pub(super) change: ChangeArgs,
+
+    /// Under another webhook-id, for an app that ignores one that it has seen
+    #[arg(long)]
+    pub(super) new_id: bool,
 }
 
 #[derive(Args, Debug)]

@@ -5,7 +5,7 @@ use std::io::BufRead as _;
 use serde::Serialize;
 use zego_record_inbox::{Filter, Plan};
 
-use super::args::{ChangeArgs, DiscardArgs, EraseArgs};
+use super::args::{ChangeArgs, DiscardArgs, EraseArgs, RedeliverArgs};
 use super::{Desk, hex_of};
 use crate::cli::Status;
 use crate::error::Error;
@@ -19,12 +19,15 @@ struct Changed {
 impl Desk {
     pub(super) async fn redeliver(
         &self,
-        args: &ChangeArgs,
+        args: &RedeliverArgs,
         io: &mut Io<'_>,
     ) -> Result<Status, Error> {
-        let filter = self.target(args).await?;
-        let plan = self.reach(Plan::redeliver(&*self.inbox, filter)).await?;
-        self.carry_out(plan, args, ("redeliver", "redelivered"), io)
+        let filter = self.target(&args.change).await?;
+        let mut plan = self.reach(Plan::redeliver(&*self.inbox, filter)).await?;
+        if args.new_id {
+            plan = plan.with_new_ids();
+        }
+        self.carry_out(plan, &args.change, ("redeliver", "redelivered"), io)
             .await
     }
 

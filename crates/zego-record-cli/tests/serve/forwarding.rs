@@ -171,9 +171,21 @@ fn what_is_gone_or_never_taken_is_a_dead_letter_and_can_be_redelivered() {
         place.inbox(&["redeliver", "--state", "dead", "--yes"]),
         "2 redelivered\n"
     );
-    app.wait_for("the same callbacks again", |requests| {
+    let requests = app.wait_for("the same callbacks again", |requests| {
         requests.iter().filter(|one| one.stream() == "gone").count() == 2
     });
+    let id = |number: usize| {
+        let all = app.requests();
+        let gone = all.iter().filter(|one| one.stream() == "gone").nth(number);
+        gone.unwrap().header("webhook-id").to_owned()
+    };
+    assert!(requests.len() > 4 && id(0) == id(1));
+    wait_until("dead again", || place.inbox_json(&["stats"])["dead"] == 2);
+    place.inbox(&["redeliver", &id(0)[..8], "--new-id"]);
+    app.wait_for("it comes under another id", |requests| {
+        requests.iter().filter(|one| one.stream() == "gone").count() == 3
+    });
+    assert_eq!(id(2), format!("{}-1", id(0)));
 }
 
 #[test]

@@ -101,6 +101,12 @@ impl Contents {
         )
     }
 
+    /// Whether it is there.
+    pub(super) fn renew(&mut self, key: &DeliveryKey) -> bool {
+        let row = self.by_key.get(key).and_then(|id| self.rows.get_mut(id));
+        row.map(Row::renew).is_some()
+    }
+
     pub(super) fn discard(
         &mut self,
         filter: &Filter,

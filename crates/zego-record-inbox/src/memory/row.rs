@@ -29,6 +29,7 @@ pub(super) struct Row {
     ended_at: Option<SystemTime>,
     last_error: Option<String>,
     attempts: Vec<Attempt>,
+    renewals: u32,
 }
 
 impl Row {
@@ -42,6 +43,7 @@ impl Row {
             ended_at: None,
             last_error: None,
             attempts: Vec::new(),
+            renewals: 0,
         }
     }
 
@@ -65,7 +67,8 @@ impl Row {
         self.attempts.push(Attempt::new(epoch, now.shown));
         let hold = Hold::new(self.id, claim.owner, epoch);
         let attempt = self.work.attempts;
-        Some(Claimed::new(hold, self.stored(), attempt, changed))
+        let claimed = Claimed::new(hold, self.stored(), attempt, changed);
+        Some(claimed.with_renewals(self.renewals))
     }
 
     pub(super) fn extend(&mut self, hold: &Hold, lease: Duration, now: Moment) -> Settled {
@@ -100,6 +103,10 @@ impl Row {
         };
         self.set(work, now);
         true
+    }
+
+    pub(super) fn renew(&mut self) {
+        self.renewals = self.renewals.saturating_add(1);
     }
 
     /// Whether it was discarded.

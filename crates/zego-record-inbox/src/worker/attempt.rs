@@ -69,7 +69,8 @@ impl Inner {
         let delivery =
             Delivery::of_run(callback.clone(), claimed.hold, claimed.callback.received_at)
                 .with_attempt(claimed.attempt)
-                .with_changed(claimed.changed);
+                .with_changed(claimed.changed)
+                .with_renewals(claimed.renewals);
         let (commit, note) = (delivery.commit_state(), delivery.note_of_attempt());
         let lease = Lease::keep(self, claimed.hold, Arc::clone(&commit), lease_ends);
         self.telemetry.running(1);

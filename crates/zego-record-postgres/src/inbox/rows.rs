@@ -20,7 +20,8 @@ pub(crate) fn hold(row: &Row, owner: Owner) -> Result<Hold, StoreError> {
 pub(crate) fn claimed(row: &Row, hold: Hold) -> Result<Claimed, StoreError> {
     let attempt = number(row, 2)?;
     let callback = StoredCallback::new(key(row, 3)?, read(row, 4)?, read(row, 5)?);
-    Ok(Claimed::new(hold, callback, attempt, read(row, 6)?))
+    let claimed = Claimed::new(hold, callback, attempt, read(row, 6)?);
+    Ok(claimed.with_renewals(number(row, 7)?))
 }
 
 pub(crate) fn entry(row: &Row) -> Result<Entry, StoreError> {

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS zego_record.work (
     over smallint CHECK (over IN (1, 2, 3)),
     over_at timestamptz,
     last_error bytea,
+    renewals integer NOT NULL DEFAULT 0,
     CHECK ((over IS NULL) = (due_at IS NOT NULL)),
     CHECK ((over IS NULL) = (over_at IS NULL)),
     CHECK (over IS NULL OR owner IS NULL)
@@ -115,7 +116,7 @@ ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED), \
 claimed AS ( \
 UPDATE zego_record.work AS w SET due_at = clock_timestamp() + $2 * interval '1 microsecond', \
 attempts = least(w.attempts, 2147483646) + 1, epoch = least(w.epoch, 2147483646) + 1, owner = $1 \
-WHERE w.id = ANY (ARRAY(SELECT id FROM due)) RETURNING w.id, w.epoch, w.attempts), \
+WHERE w.id = ANY (ARRAY(SELECT id FROM due)) RETURNING w.id, w.epoch, w.attempts, w.renewals), \
 begun AS ( \
 INSERT INTO zego_record.attempt (id, epoch, owner, started_at, outcome) \
 SELECT id, epoch, $1, clock_timestamp(), 'running' FROM claimed ON CONFLICT DO NOTHING), \
@@ -124,7 +125,8 @@ DELETE FROM zego_record.attempt AS a USING claimed \
 WHERE a.id = claimed.id AND a.epoch = claimed.epoch - 100) \
 SELECT claimed.id, claimed.epoch, claimed.attempts, c.key, c.body, c.received_at, \
 EXISTS (SELECT FROM zego_record.callback AS other JOIN zego_record.work AS other_work USING (id) \
-WHERE other.event = c.event AND other.id <> c.id AND (other.id < c.id OR other_work.epoch > 0)) \
+WHERE other.event = c.event AND other.id <> c.id AND (other.id < c.id OR other_work.epoch > 0)), \
+claimed.renewals \
 FROM claimed JOIN due USING (id) LEFT JOIN zego_record.callback AS c USING (id) \
 ORDER BY due.due_at, claimed.id";
 
@@ -281,6 +283,11 @@ callbacks AS (DELETE FROM zego_record.callback WHERE id = ANY (ARRAY(SELECT id F
 gone AS (DELETE FROM zego_record.work WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING id) \
 SELECT count(*) FROM gone";
 
+/// Parameter: `$1` delivery key. Returns a row if it is there.
+pub(crate) const RENEW: &str = "\
+UPDATE zego_record.work SET renewals = least(renewals, 2147483646) + 1 \
+WHERE id = (SELECT id FROM zego_record.callback WHERE key = $1) RETURNING true";
+
 /// Keeps others from starting a run while a callback is erased, so that [`ERASE`] sees all its attempts.
 /// Parameter: `$1` delivery key.
 pub(crate) const ERASE_LOCK: &str = "\
@@ -303,6 +310,7 @@ pub(crate) struct InboxStatements {
     pub(crate) list: String,
     pub(crate) count: String,
     pub(crate) redeliver: String,
+    pub(crate) renew: String,
     pub(crate) discard: String,
     pub(crate) get: String,
     pub(crate) stats: String,
@@ -324,6 +332,7 @@ impl InboxStatements {
             list: statement(LIST),
             count: statement(COUNT),
             redeliver: statement(REDELIVER),
+            renew: statement(RENEW),
             discard: statement(DISCARD),
             get: statement(GET),
             stats: statement(STATS),

@@ -113,6 +113,12 @@ impl InboxStore for PostgresStore {
         }))
     }
 
+    fn renew<'a>(&'a self, key: &'a DeliveryKey) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let values = vec![Value::bytes(key.as_bytes())];
+        let step = Step::new(self.inbox().renew.clone(), values);
+        Box::pin(async move { Ok(!self.step(step).await?.is_empty()) })
+    }
+
     fn discard<'a>(
         &'a self,
         filter: &'a Filter,

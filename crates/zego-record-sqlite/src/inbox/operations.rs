@@ -94,6 +94,19 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// Whether it is there.
+    pub(crate) fn renew(&self, key: &DeliveryKey) -> Result<bool, StepError> {
+        let renewed = self
+            .prepare(&self.statements.inbox.renew)?
+            .execute([&key.as_bytes()[..]])?;
+        Ok(renewed > 0)
+    }
+
+    pub(crate) fn renewals(&self, id: i64) -> Result<u32, StepError> {
+        let mut find = self.prepare(&self.statements.inbox.find_renewals)?;
+        Ok(find.query_row([id], |row| row.get(0))?)
+    }
+
     pub(crate) fn prune(&self, keep: Duration, limit: u32) -> Result<u64, StepError> {
         let over_since = milliseconds(self.now).checked_sub(milliseconds(keep));
         let Some(over_since) = over_since.filter(|time| *time >= 0) else {

@@ -31,6 +31,10 @@ SELECT due_at, attempts, epoch, owner, state, over_at FROM zego_work WHERE id = 
     save_work = "\
 UPDATE zego_work SET due_at = ?2, attempts = ?3, epoch = ?4, owner = ?5, state = ?6, over_at = ?7
 WHERE id = ?1";
+    find_renewals = "SELECT renewals FROM zego_work WHERE id = ?1";
+    renew = "\
+UPDATE zego_work SET renewals = min(renewals, 2147483646) + 1
+WHERE id = (SELECT id FROM zego_callback WHERE key = ?1)";
     set_error = "UPDATE zego_work SET last_error = ?2 WHERE id = ?1";
     bury = "\
 UPDATE zego_work SET due_at = NULL, owner = NULL, state = 3, over_at = ?2, last_error = ?3

@@ -96,6 +96,11 @@ impl InboxStore for SqliteStore {
         self.operate(filter, Operation::Redeliver, limit)
     }
 
+    fn renew<'a>(&'a self, key: &'a DeliveryKey) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let key = *key;
+        self.step(move |step| step.renew(&key))
+    }
+
     fn discard<'a>(
         &'a self,
         filter: &'a Filter,

@@ -46,7 +46,10 @@ impl Step<'_> {
             self.start_attempt(id, &record, claim.owner)?;
             let hold = Hold::new(id, claim.owner, record.epoch);
             let changed = self.is_changed(id)?;
-            claimed.push(Claimed::new(hold, callback, record.attempts, changed));
+            let renewals = self.renewals(id)?;
+            claimed.push(
+                Claimed::new(hold, callback, record.attempts, changed).with_renewals(renewals),
+            );
         }
         Ok(claimed)
     }

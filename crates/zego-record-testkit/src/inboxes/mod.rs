@@ -128,6 +128,7 @@ where
     suite.redelivered().await;
     suite.redelivers_what_matches().await;
     suite.redelivers_to_its_limit().await;
+    suite.counts_new_ids().await;
     suite.discarded_by_an_operator().await;
     suite.discards_to_its_limit().await;
     suite.discard_and_claim_race().await;

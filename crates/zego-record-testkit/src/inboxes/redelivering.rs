@@ -110,4 +110,25 @@ where
         self.settled("dead as well", Next::Dead).await;
         self.running("newer").await;
     }
+
+    pub(super) async fn counts_new_ids(&self) {
+        self.clear().await;
+        let rule = "a new id that was asked for is counted";
+        let first = self.settled("renewed", Next::Dead).await;
+        let key = first.callback.key;
+        assert_eq!(first.renewals, 0, "{rule}");
+        for renewals in 1..3 {
+            assert!(self.renew(&key).await, "{rule}");
+            self.redeliver(&Filter::key(&key), 1).await;
+            let again = self.claim_one(rule, &key, LONG).await;
+            assert_eq!(again.renewals, renewals, "{rule}");
+            self.settle(rule, &again.hold, Next::Dead, Settled::Applied)
+                .await;
+        }
+        let nobody = zego_record_core::DeliveryKey::from_bytes([7; 32]);
+        assert!(
+            !self.renew(&nobody).await,
+            "{rule}, of a callback that is there"
+        );
+    }
 }

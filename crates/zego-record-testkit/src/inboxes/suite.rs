@@ -211,6 +211,10 @@ where
         succeeded("erase", self.next().erase(key).await)
     }
 
+    pub(super) async fn renew(&self, key: &DeliveryKey) -> bool {
+        succeeded("renew", self.next().renew(key).await)
+    }
+
     pub(super) async fn set_paused(&self, paused: bool) {
         succeeded("set_paused", self.next().set_paused(paused).await);
     }

@@ -67,6 +67,7 @@ pub(crate) enum Fault {
     RedeliverTakesRunning,
     RedeliverIgnoresFilter,
     RedeliverIgnoresLimit,
+    RenewalIsForgotten,
     RedeliverCountsRunning,
     DiscardTakesDone,
     DiscardForgetsReason,
@@ -410,6 +411,15 @@ impl InboxStore for Broken {
         limit: u32,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(self.discarded(filter, reason, limit))
+    }
+
+    fn renew<'a>(&'a self, key: &'a DeliveryKey) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            if self.is(Fault::RenewalIsForgotten) {
+                return Ok(true);
+            }
+            self.inner().renew(key).await
+        })
     }
 
     fn set_paused(&self, paused: bool) -> BoxFuture<'_, Result<(), StoreError>> {

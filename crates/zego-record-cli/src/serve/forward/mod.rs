@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
-use zego_record_core::DeliveryKey;
 use zego_record_inbox::{Delivery, Note};
 use zego_record_receiver::HandlerError;
 
@@ -86,7 +85,7 @@ impl Forwarder {
     }
 
     fn headers(&self, delivery: &Delivery, body: &[u8]) -> Result<HeaderMap, HandlerError> {
-        let id = hex(&delivery.key());
+        let id = id(delivery);
         let timestamp = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)?
             .as_secs()
@@ -108,9 +107,13 @@ impl Forwarder {
     }
 }
 
-/// The delivery key as operators see it.
-pub(crate) fn hex(key: &DeliveryKey) -> String {
-    hex::encode(key.as_bytes())
+/// The delivery key, and which new id it is that an operator has asked for.
+fn id(delivery: &Delivery) -> String {
+    let key = hex::encode(delivery.key().as_bytes());
+    match delivery.renewals() {
+        0 => key,
+        renewals => format!("{key}-{renewals}"),
+    }
 }
 
 fn body(delivery: &Delivery) -> Result<Bytes, HandlerError> {
