@@ -199,6 +199,7 @@ mod tests {
                 (200, "duplicate", "1"),
                 (200, "handled", "1"),
                 (200, "discarded", "1"),
+                (200, "accepted", "1"),
                 (500, "handler_failed", "handler_failed"),
                 (503, "handler_timeout", "handler_timeout"),
                 (503, "store_unavailable", "store_unavailable"),
