@@ -1,7 +1,7 @@
 //! `serve` and `inbox` as processes: a fake ZEGOCLOUD in front, an app behind, and everything that may happen
 //! to the three.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::print_stderr, clippy::unwrap_used)]
 
 mod app;
 mod configuration;
