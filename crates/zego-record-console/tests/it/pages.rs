@@ -1,7 +1,7 @@
 //! What the pages show.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::site::{Site, TOKEN};
@@ -408,6 +408,9 @@ async fn an_inbox_that_is_away_is_a_page() {
     let console = Console::builder(inbox)
         .token(Token::new(TOKEN).unwrap())
         .read_only(false);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let console = console.on_action(move |report| log.lock().unwrap().push(report.changed));
     let mut site = Site::signed_out(|builder| builder);
     site.router = console.build().unwrap().router();
     site.sign_in().await;
@@ -432,6 +435,7 @@ async fn an_inbox_that_is_away_is_a_page() {
         let answer = site.post(&format!("/console/{path}"), &form).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
     }
+    assert_eq!(*seen.lock().unwrap(), [None; 3]);
     away.store(false, Ordering::SeqCst);
     assert_eq!(site.get("/console/").await.status, StatusCode::OK);
 }
