@@ -1,6 +1,9 @@
 //! Who is let in, and from where.
 
 use crate::site::{HOST, Site, TOKEN};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
@@ -324,6 +327,27 @@ async fn rejects_what_is_too_long() {
         site.send(request.unwrap()).await.status,
         StatusCode::BAD_REQUEST
     );
+}
+
+/// A body of which nothing comes.
+struct Silent;
+
+impl futures_core::Stream for Silent {
+    type Item = Result<&'static str, std::io::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_does_not_come_is_not_waited_for() {
+    let site = Site::new().await;
+    for path in ["/console/pause", "/console/login"] {
+        let request = site.form_request(path).body(Body::from_stream(Silent));
+        let answer = site.send(request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{path}");
+    }
 }
 
 #[tokio::test]

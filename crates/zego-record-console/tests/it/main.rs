@@ -6,5 +6,6 @@ mod access;
 mod actions;
 mod hostile;
 mod pages;
+mod random;
 mod site;
 mod socket;
