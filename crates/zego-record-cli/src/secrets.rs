@@ -179,6 +179,7 @@ impl From<String> for SecretText {
 }
 
 /// A text from a file or, without one, from the environment, with the name by which it may be mentioned.
+#[cfg(feature = "serve")]
 pub(crate) fn read_secret(
     file: Option<&PathBuf>,
     variable: &str,
