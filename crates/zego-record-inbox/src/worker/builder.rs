@@ -16,6 +16,9 @@ use crate::store::InboxStore;
 use crate::telemetry::Telemetry;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// As good as for ever, and a time that every clock can add: more is cut, since an overflow would panic in
+/// each attempt.
+const LONGEST: Duration = DAY.saturating_mul(365 * 30);
 /// A lease is extended a few times before it ends, and each time the store may be slow.
 const LEASE_PER_STORE_TIMEOUT: u32 = 3;
 
@@ -170,8 +173,8 @@ impl WorkerBuilder {
             handler: Box::new(move |delivery| Box::pin(handler(delivery.into()))),
             schedule: self.schedule,
             concurrency: self.concurrency,
-            handler_timeout: self.handler_timeout,
-            lease: self.lease,
+            handler_timeout: self.handler_timeout.min(LONGEST),
+            lease: self.lease.min(LONGEST),
             poll_interval: self.poll_interval,
             store_timeout: self.store_timeout,
             shutdown_timeout: self.shutdown_timeout,
