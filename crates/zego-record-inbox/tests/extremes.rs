@@ -1,12 +1,16 @@
 //! Settings at the end of their range, and calls in an order that nobody planned.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Also in what the tests share.
+
 mod common;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{SECOND, accept, new_inbox, state, worker};
 use zego_record_core::RecordCallback;
-use zego_record_inbox::EntryState;
+use zego_record_inbox::{Delivery, EntryState};
 use zego_record_receiver::HandlerError;
 
 type Outcome = Result<(), HandlerError>;
@@ -34,4 +38,41 @@ async fn a_time_without_an_end_is_a_long_one() {
     worker.shutdown().await;
     running.await.unwrap();
     assert_eq!(state(&inbox, &recording).await, EntryState::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_claim_takes_no_more_than_a_store_can_hand_out_in_time() {
+    let (inbox, by_claim) = (new_inbox(), Arc::new(Mutex::new(HashMap::new())));
+    for index in 0..1_500 {
+        accept(&inbox, &index.to_string()).await;
+    }
+    let counts = Arc::clone(&by_claim);
+    let worker = worker(&inbox)
+        .concurrency(usize::MAX)
+        .build(move |delivery: Delivery| {
+            *counts
+                .lock()
+                .unwrap()
+                .entry(delivery.hold().owner)
+                .or_insert(0) += 1;
+            async { Ok(()) }
+        })
+        .unwrap();
+    let running = {
+        let worker = worker.clone();
+        tokio::spawn(async move { worker.run().await })
+    };
+    let start = tokio::time::Instant::now();
+    while worker.counters().done < 1_500 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        start.elapsed(),
+        Duration::ZERO,
+        "without waiting for a poll"
+    );
+    worker.shutdown().await;
+    running.await.unwrap();
+    let most = by_claim.lock().unwrap().values().copied().max();
+    assert!(most <= Some(256), "{most:?} in one claim");
 }

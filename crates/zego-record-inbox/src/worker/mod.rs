@@ -25,6 +25,9 @@ use crate::store::{ClaimDue, Claimed, InboxStore};
 use crate::telemetry::{Telemetry, WorkerCounters};
 use phase::Phase;
 
+/// In one claim: more, and a store might not hand them out within its timeout, though their attempts count.
+const CLAIM_AT_ONCE: usize = 256;
+
 type Handler = dyn Fn(Delivery) -> BoxFuture<'static, Result<(), HandlerError>> + Send + Sync;
 
 /// Runs a handler for the callbacks of an inbox. Any number of workers, in any number of processes, may
@@ -85,7 +88,7 @@ impl Worker {
     pub async fn run_due(&self) -> Result<usize, StoreError> {
         let mut runs = 0;
         loop {
-            let (claimed, lease_ends) = self.0.claim(self.0.concurrency).await?;
+            let (claimed, lease_ends) = self.0.claim(self.0.concurrency.min(CLAIM_AT_ONCE)).await?;
             if claimed.is_empty() {
                 return Ok(runs);
             }
@@ -128,6 +131,7 @@ impl Inner {
         while !self.phase.is_draining() {
             while tasks.try_join_next().is_some() {}
             let free = self.concurrency.saturating_sub(tasks.len());
+            let free = free.min(CLAIM_AT_ONCE);
             // Before the query, so that nothing that arrives after it is missed.
             arrival.clear();
             let mut next = self.poll_interval();
