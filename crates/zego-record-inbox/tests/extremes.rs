@@ -76,3 +76,21 @@ async fn one_claim_takes_no_more_than_a_store_can_hand_out_in_time() {
     let most = by_claim.lock().unwrap().values().copied().max();
     assert!(most <= Some(256), "{most:?} in one claim");
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_shutdown_nothing_is_claimed_by_hand_either() {
+    let inbox = new_inbox();
+    let recording = accept(&inbox, "a").await;
+    let worker = worker(&inbox)
+        .build(async |_: RecordCallback| -> Outcome { std::future::pending().await })
+        .unwrap();
+    let running = {
+        let worker = worker.clone();
+        tokio::spawn(async move { worker.run().await })
+    };
+    tokio::time::sleep(SECOND).await;
+    worker.shutdown().await;
+    running.await.unwrap();
+    assert_eq!(worker.run_due().await.unwrap(), 0);
+    assert_eq!(state(&inbox, &recording).await, EntryState::Waiting);
+}

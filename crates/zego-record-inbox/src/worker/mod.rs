@@ -80,17 +80,19 @@ impl Worker {
     }
 
     /// Runs the handler for everything that is due now, and returns how often it was run: to drive a
-    /// worker by hand, for example in a test with a clock of its own.
+    /// worker by hand, for example in a test with a clock of its own. Once
+    /// [`shutdown`](Self::shutdown) was called it claims nothing more.
     ///
     /// # Errors
     ///
     /// If the store fails to hand out callbacks.
     pub async fn run_due(&self) -> Result<usize, StoreError> {
+        let _working = self.0.phase.enter();
         let mut runs = 0;
-        loop {
+        while !self.0.phase.is_draining() {
             let (claimed, lease_ends) = self.0.claim(self.0.concurrency.min(CLAIM_AT_ONCE)).await?;
             if claimed.is_empty() {
-                return Ok(runs);
+                break;
             }
             runs += claimed.len();
             let mut tasks = JoinSet::new();
@@ -99,11 +101,13 @@ impl Worker {
             }
             while tasks.join_next().await.is_some() {}
         }
+        Ok(runs)
     }
 
     /// Shuts down gracefully: nothing more is claimed, handlers that are running may finish within the
     /// shutdown timeout, and what is still running then is stopped and given back at once, so that another
-    /// worker can take it. Returns when [`run`](Self::run) has ended.
+    /// worker can take it. Returns when [`run`](Self::run) and
+    /// [`run_due`](Self::run_due) have ended.
     pub async fn shutdown(&self) {
         let inner = &*self.0;
         inner.phase.drain();
