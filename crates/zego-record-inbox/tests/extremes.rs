@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{SECOND, accept, new_inbox, state, worker};
+use common::{SECOND, accept, details, new_inbox, state, worker};
 use zego_record_core::RecordCallback;
-use zego_record_inbox::{Delivery, EntryState};
+use zego_record_inbox::{Delivery, EntryState, InboxStore, Next, Note, RunEnded, Worker};
 use zego_record_receiver::HandlerError;
 
 type Outcome = Result<(), HandlerError>;
@@ -93,4 +93,35 @@ async fn after_a_shutdown_nothing_is_claimed_by_hand_either() {
     running.await.unwrap();
     assert_eq!(worker.run_due().await.unwrap(), 0);
     assert_eq!(state(&inbox, &recording).await, EntryState::Waiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_over_for_the_store_makes_no_dead_letter() {
+    let inbox = new_inbox();
+    let recording = accept(&inbox, "a").await;
+    let (letters, reports) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let (store, dead, ended) = (inbox.clone(), Arc::clone(&letters), Arc::clone(&reports));
+    let worker: Worker = worker(&inbox)
+        .on_dead_letter(move |_| *dead.lock().unwrap() += 1)
+        .on_attempt(move |_| *ended.lock().unwrap() += 1)
+        .build(move |delivery: Delivery| {
+            let store = store.clone();
+            async move {
+                // Another run has had its success recorded meanwhile.
+                let done = RunEnded::new(Next::Done, Note::default());
+                store.settle(delivery.hold(), &done).await?;
+                Err(HandlerError::dead_letter("it cannot be done"))
+            }
+        })
+        .unwrap();
+    worker.run_due().await.unwrap();
+    assert_eq!(
+        details(&inbox, &recording).await.entry.state,
+        EntryState::Done
+    );
+    assert_eq!((*letters.lock().unwrap(), *reports.lock().unwrap()), (0, 0));
+    assert_eq!(
+        (worker.counters().dead, worker.counters().leases_lost),
+        (0, 1)
+    );
 }

@@ -13,6 +13,7 @@ use zego_record_receiver::{HandlerError, HandlerErrorKind};
 
 use super::Inner;
 use super::lease::Lease;
+use super::settle::Recorded;
 use crate::delivery::Delivery;
 use crate::hooks::{AttemptReport, DeadLetter};
 use crate::store::{Claimed, Next, Note, RunEnded};
@@ -45,8 +46,10 @@ impl Inner {
                     };
                     self.telemetry.corrupt(&claimed.callback.key, error);
                     let ended = RunEnded::new(next, Note::new(error.to_string()));
-                    self.settle(&claimed.hold, &ended, lease_ends).await;
-                    self.report(&claimed, None, &ended, None, None);
+                    let recorded = self.settle(&claimed.hold, &ended, lease_ends).await;
+                    if recorded != Recorded::No {
+                        self.report(&claimed, None, &ended, None, None);
+                    }
                 }
             }
         };
@@ -63,8 +66,11 @@ impl Inner {
             // The worker of the last one was cut off, perhaps by what the handler did.
             let note = Note::new("the last attempt was interrupted, and there is no further one");
             let ended = RunEnded::new(Next::Dead, note);
-            self.settle(&claimed.hold, &ended, lease_ends).await;
-            return self.report(claimed, Some(&callback), &ended, None, None);
+            let recorded = self.settle(&claimed.hold, &ended, lease_ends).await;
+            if recorded != Recorded::No {
+                self.report(claimed, Some(&callback), &ended, None, None);
+            }
+            return;
         }
         let delivery =
             Delivery::of_run(callback.clone(), claimed.hold, claimed.callback.received_at)
@@ -95,17 +101,22 @@ impl Inner {
             )
         });
         let ended = RunEnded::new(next, note);
-        if !commit.is_committed() {
-            self.settle_keeping(&claimed.hold, &ended, &lease).await;
-        }
+        let recorded = if commit.is_committed() {
+            Recorded::Yes
+        } else {
+            self.settle_keeping(&claimed.hold, &ended, &lease).await
+        };
         drop(lease);
-        self.report(
-            claimed,
-            Some(&callback),
-            &ended,
-            error.as_ref(),
-            Some(elapsed),
-        );
+        // What has become of it otherwise is for others to report.
+        if recorded != Recorded::No {
+            self.report(
+                claimed,
+                Some(&callback),
+                &ended,
+                error.as_ref(),
+                Some(elapsed),
+            );
+        }
         // The handler's error is the user's, and may panic when it is dropped.
         let _ = catch(|| drop(error));
     }

@@ -16,11 +16,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 impl Inner {
     /// Settles while the lease is extended. That the effect is done is worth every effort: otherwise it is
     /// done again. Everything else comes to the same when the lease ends.
-    pub(super) async fn settle_keeping(&self, hold: &Hold, ended: &RunEnded, lease: &Lease) {
+    pub(super) async fn settle_keeping(
+        &self,
+        hold: &Hold,
+        ended: &RunEnded,
+        lease: &Lease,
+    ) -> Recorded {
         let mut tries = Tries::new();
         loop {
-            if self.try_settle(hold, ended).await {
-                return;
+            if let Some(recorded) = self.try_settle(hold, ended, &tries).await {
+                return recorded;
             }
             if lease.has_ended() {
                 break;
@@ -28,42 +33,65 @@ impl Inner {
             // As long as the store can extend the lease, it will settle as well.
             if timeout(tries.pause(), self.phase.aborting()).await.is_ok() {
                 // Once more, with all the time that a shutdown has left.
-                if self.try_settle(hold, ended).await {
-                    return;
+                if let Some(recorded) = self.try_settle(hold, ended, &tries).await {
+                    return recorded;
                 }
                 break;
             }
         }
         self.telemetry.not_settled(ended.next == Next::Done);
+        Recorded::Perhaps
     }
 
     /// Settles before the lease ends, or leaves it to its end.
-    pub(super) async fn settle(&self, hold: &Hold, ended: &RunEnded, lease_ends: Instant) {
+    pub(super) async fn settle(
+        &self,
+        hold: &Hold,
+        ended: &RunEnded,
+        lease_ends: Instant,
+    ) -> Recorded {
         let mut tries = Tries::new();
-        while !self.try_settle(hold, ended).await {
+        loop {
+            if let Some(recorded) = self.try_settle(hold, ended, &tries).await {
+                return recorded;
+            }
             if Instant::now() >= lease_ends || self.phase.is_aborting() {
-                return self.telemetry.not_settled(false);
+                self.telemetry.not_settled(false);
+                return Recorded::Perhaps;
             }
             sleep(tries.pause()).await;
         }
     }
 
-    /// Whether the store has answered. That somebody else holds the run is an answer, too.
-    async fn try_settle(&self, hold: &Hold, ended: &RunEnded) -> bool {
+    /// What the store has answered, if it has. That somebody else holds the run is an answer, too.
+    async fn try_settle(&self, hold: &Hold, ended: &RunEnded, tries: &Tries) -> Option<Recorded> {
         match call(self.store_timeout, || self.store.settle(hold, ended)).await {
-            Ok(Settled::Applied) => true,
+            Ok(Settled::Applied) => Some(Recorded::Yes),
+            Ok(Settled::Stale) if ended.next == Next::Done => Some(Recorded::Yes),
             Ok(Settled::Stale) => {
-                if ended.next != Next::Done {
-                    self.telemetry.lease_lost();
-                }
-                true
+                self.telemetry.lease_lost();
+                Some(if tries.are_more_than_one() {
+                    Recorded::Perhaps
+                } else {
+                    Recorded::No
+                })
             }
             Err(error) => {
                 self.telemetry.store_failed("settle", &error);
-                false
+                None
             }
         }
     }
+}
+
+/// Whether the store has recorded the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    Yes,
+    /// An earlier try may have, whose answer was lost.
+    Perhaps,
+    /// The callback is somebody else's, or has been done meanwhile.
+    No,
 }
 
 /// Pauses that grow.
@@ -72,6 +100,10 @@ struct Tries(Duration);
 impl Tries {
     const fn new() -> Self {
         Self(FIRST_PAUSE)
+    }
+
+    fn are_more_than_one(&self) -> bool {
+        self.0 > FIRST_PAUSE
     }
 
     fn pause(&mut self) -> Duration {
