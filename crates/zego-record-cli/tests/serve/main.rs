@@ -8,6 +8,7 @@ mod configuration;
 mod connections;
 mod crashes;
 mod forwarding;
+mod hostile;
 mod inbox;
 mod languages;
 mod operation;

@@ -1,15 +1,18 @@
 //! Sends a signed request to the app and reads its answer.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::time::sleep;
 
 use crate::error::{Error, chain};
 use crate::tls::{TlsArgs, client_config};
@@ -75,32 +78,40 @@ impl ForwardClient {
             Ok(request) => request,
             Err(error) => return Answer::None(chain(&error)),
         };
-        match tokio::time::timeout(self.timeout, self.exchange(request)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::None(format!("no answer within {:?}", self.timeout)),
-        }
-    }
-
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
-        let answer = match self.client.request(request).await {
+        let mut timeout = pin!(sleep(self.timeout));
+        let answer = tokio::select! {
+            answer = self.client.request(request) => answer,
+            () = timeout.as_mut() => {
+                return Answer::None(format!("no answer within {:?}", self.timeout));
+            }
+        };
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return Answer::None(chain(&error)),
         };
         let status = answer.status().as_u16();
         let retry_after = retry_after(answer.headers(), SystemTime::now());
-        // The status has decided; a body that is too long or breaks off changes nothing.
-        let body = Limited::new(answer.into_body(), ANSWER_LIMIT)
-            .collect()
-            .await;
-        let text = match body {
-            Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-            Err(error) => format!("(the body cannot be read: {error})"),
-        };
+        // The status has decided; a body that is too long, breaks off or never ends changes nothing.
+        let mut body = Vec::new();
+        tokio::select! {
+            () = read(answer.into_body(), &mut body) => {}
+            () = timeout => {}
+        }
         Answer::Status {
             status,
-            text,
+            text: String::from_utf8_lossy(&body).into_owned(),
             retry_after,
         }
+    }
+}
+
+/// Reads as much as is kept at most.
+async fn read(mut body: Incoming, into: &mut Vec<u8>) {
+    while into.len() < ANSWER_LIMIT
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        let data = frame.into_data().unwrap_or_default();
+        into.extend(data.iter().take(ANSWER_LIMIT - into.len()));
     }
 }
 

@@ -1,0 +1,42 @@
+//! What an app, an operator's slip or a bad moment can do to it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::process::{Place, wait_until};
+use crate::zegocloud::{callback, post};
+
+#[test]
+fn a_2xx_is_done_though_its_body_never_ends() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (count, kept) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(Mutex::new(Vec::new())),
+    );
+    let (counted, open) = (Arc::clone(&count), Arc::clone(&kept));
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 64 * 1024]);
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n";
+            let _ = stream.write_all(head.as_bytes());
+            open.lock().unwrap().push(stream);
+        }
+    });
+    let serve = place.serve(&["--forward", &url, "--timeout", "1s", "--retry", "20ms,20ms"]);
+    post(serve.address, &callback("a")).unwrap();
+    wait_until("it is over", || {
+        let stats = place.inbox_json(&["stats"]);
+        stats["done"] == 1 || stats["dead"] == 1
+    });
+    assert_eq!(place.inbox_json(&["stats"])["done"], 1);
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    drop(kept);
+}
