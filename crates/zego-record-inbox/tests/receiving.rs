@@ -1,5 +1,7 @@
 //! What a receiver with an inbox answers, and what is in the inbox then.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

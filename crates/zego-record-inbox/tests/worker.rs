@@ -1,8 +1,11 @@
 //! What a worker does with the outcome of a handler. Time stands still but for what a test lets pass.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use common::{HOUR, MINUTE, Runs, SECOND, accept, callback, details, new_inbox, state, worker};
 use tokio::time::advance;
@@ -490,11 +493,17 @@ fn rejects_an_impossible_configuration() {
     for (builder, word) in [
         (builder().concurrency(0), "concurrency is zero"),
         (
-            builder().handler_timeout(0 * SECOND),
+            builder().handler_timeout(Duration::ZERO),
             "handler timeout is zero",
         ),
-        (builder().poll_interval(0 * SECOND), "poll interval is zero"),
-        (builder().store_timeout(0 * SECOND), "store timeout is zero"),
+        (
+            builder().poll_interval(Duration::ZERO),
+            "poll interval is zero",
+        ),
+        (
+            builder().store_timeout(Duration::ZERO),
+            "store timeout is zero",
+        ),
         (builder().lease(14 * SECOND), "at least 15s"),
         (builder().keep_done(23 * HOUR), "at least a day"),
     ] {

@@ -255,7 +255,12 @@ fn forwarding(args: &ForwardArgs) -> Result<Option<Forwarding>, Error> {
         .unwrap_or(LONGEST_PROBE)
         .clamp(first, LONGEST_PROBE.max(first));
     let breaker = Arc::new(Breaker::new(first, longest));
-    let forwarder = Arc::new(Forwarder::new(client, signer, Arc::clone(&breaker)));
+    let forwarder = Arc::new(Forwarder::new(
+        client,
+        signer,
+        Arc::clone(&breaker),
+        args.retry.clone(),
+    ));
     Ok(Some(Forwarding { forwarder, breaker }))
 }
 

@@ -40,3 +40,24 @@ fn a_2xx_is_done_though_its_body_never_ends() {
     assert_eq!(count.load(Ordering::SeqCst), 1);
     drop(kept);
 }
+
+#[test]
+fn no_attempt_comes_earlier_than_scheduled_because_the_app_asks_for_it() {
+    let place = Place::new();
+    let app = App::start(|_, request| match request.stream().as_str() {
+        "a" => "503 Service Unavailable\r\nretry-after: 0".to_owned(),
+        _ => "500 Oops\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT".to_owned(),
+    });
+    let serve = place.serve(&["--forward", &app.url(), "--retry", "1h,1h"]);
+    for stream in ["a", "b"] {
+        post(serve.address, &callback(stream)).unwrap();
+    }
+    app.wait_for_count(2);
+    wait_until("both wait", || {
+        let stats = place.inbox_json(&["stats"]);
+        stats["running"] == 0
+    });
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(place.inbox_json(&["stats"])["waiting"], 2);
+    assert_eq!(app.requests().len(), 2);
+}

@@ -1,6 +1,7 @@
 //! What the tests of the inbox share.
 
 #![allow(dead_code)] // Each test file takes its part of it.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
-use zego_record_inbox::{Delivery, Note};
+use zego_record_inbox::{Delivery, Note, Schedule};
 use zego_record_receiver::HandlerError;
 
 use crate::record::{Record, Texts, fields, rfc3339};
@@ -28,6 +28,7 @@ pub(crate) struct Forwarder {
     client: ForwardClient,
     signer: Signer,
     breaker: Arc<Breaker>,
+    schedule: Schedule,
 }
 
 #[derive(Serialize)]
@@ -39,11 +40,18 @@ struct Body<'a> {
 }
 
 impl Forwarder {
-    pub(crate) fn new(client: ForwardClient, signer: Signer, breaker: Arc<Breaker>) -> Self {
+    /// The schedule is the worker's.
+    pub(crate) fn new(
+        client: ForwardClient,
+        signer: Signer,
+        breaker: Arc<Breaker>,
+        schedule: Schedule,
+    ) -> Self {
         Self {
             client,
             signer,
             breaker,
+            schedule,
         }
     }
 
@@ -79,7 +87,10 @@ impl Forwarder {
                 } else if let Some(wait) = attempt.failed(key, &reason, retry_after) {
                     return Err(HandlerError::postpone(wait, reason));
                 }
-                outcome(status, retry_after, reason)
+                // An app that asks for an early attempt would use them all up within a moment.
+                let scheduled = self.schedule.delay_after(delivery.attempt());
+                let later = retry_after.filter(|wait| Some(*wait) > scheduled);
+                outcome(status, later, reason)
             }
         }
     }
