@@ -71,8 +71,10 @@ struct Forwarding {
 }
 
 pub(crate) fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<Status, Error> {
-    if !args.path.starts_with('/') || args.path.contains(['{', '}', '?', '#']) {
-        return Err(Error::new("--path begins with / and has no {, }, ? or #"));
+    if !is_path(&args.path) {
+        return Err(Error::new(
+            "--path begins with /, has letters, digits and -._~!$&'()*+,;=:@% as URLs have them, and no part of it begins with : or *",
+        ));
     }
     let setup = Setup::new(args)?;
     if args.dry_run {
@@ -86,6 +88,15 @@ pub(crate) fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     // A statement that hangs in the database must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(Status::Fine)
+}
+
+/// A path as it comes in a request, and without what the router takes for a pattern.
+fn is_path(path: &str) -> bool {
+    let is_of_url =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+    path.starts_with('/')
+        && path.bytes().all(is_of_url)
+        && !path.split('/').any(|part| part.starts_with([':', '*']))
 }
 
 async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Error> {

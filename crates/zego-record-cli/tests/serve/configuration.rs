@@ -22,6 +22,10 @@ fn a_wrong_configuration_ends_with_2_and_names_the_mistake() {
         (&["--keep", "1h"], "at least a day"),
         (&["--keep", "1"], "30d"),
         (&["--path", "zego"], "--path"),
+        (&["--path", "/a/:b"], "--path"),
+        (&["--path", "/*"], "--path"),
+        (&["--path", "/a b"], "--path"),
+        (&["--path", "/ü"], "--path"),
         (&["--database", "mysql://x"], "postgres:// URL"),
         (
             &["--database", "missing/directory/z.db"],
