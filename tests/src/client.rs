@@ -1,5 +1,6 @@
 //! Two clients: a well-behaved one, and a socket to misbehave with.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,21 +16,28 @@ use tokio::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sends one request on a connection of its own.
-pub async fn send(address: SocketAddr, mut request: Request<Bytes>) -> Response<Bytes> {
+pub async fn send(address: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
+    try_send(address, request).await.unwrap()
+}
+
+/// Sends one request on a connection of its own, to a server that may end meanwhile.
+pub async fn try_send(
+    address: SocketAddr,
+    mut request: Request<Bytes>,
+) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::from_static("receiver.example"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let exchange = async {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
+        let stream = TcpStream::connect(address).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
-        let response = sender.send_request(request.map(Full::new)).await.unwrap();
+        let response = sender.send_request(request.map(Full::new)).await?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let body = body.collect().await?.to_bytes();
         connection.abort();
-        Response::from_parts(parts, body)
+        Ok(Response::from_parts(parts, body))
     };
     tokio::time::timeout(PATIENCE, exchange)
         .await

@@ -23,6 +23,32 @@ macro_rules! every_receiver {
     };
 }
 
+/// Makes tests of functions for every durable store, in a module `stores`: each calls
+/// `run(kind, function)`.
+#[macro_export]
+macro_rules! every_store {
+    ($run:ident: $($test:ident),* $(,)?) => {
+        mod stores { $(
+            mod $test {
+                #[test]
+                fn sqlite() {
+                    super::super::$run($crate::Kind::Sqlite, super::super::$test);
+                }
+
+                #[test]
+                fn postgres() {
+                    super::super::$run($crate::Kind::Postgres, super::super::$test);
+                }
+
+                #[test]
+                fn redis() {
+                    super::super::$run($crate::Kind::Redis, super::super::$test);
+                }
+            }
+        )* }
+    };
+}
+
 /// The common part of both.
 #[doc(hidden)]
 #[macro_export]

@@ -16,10 +16,12 @@ mod mounts;
 #[cfg(doctest)]
 mod readme;
 mod script;
+mod stores;
 
-pub use client::{Connection, send};
+pub use client::{Connection, send, try_send};
 pub use mounts::{Extent, MOUNTS, Mount, Running, mount, run_on};
 pub use script::Script;
+pub use stores::{Kind, Place, Store};
 pub use zego_record_testkit::fixtures::{SECRET, now, receiver, request};
 
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! The golden table on every mount, over a real socket, and the page that documents it.
+//! The golden table on every mount and with every store, over a real socket, and the page that documents it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,16 +7,47 @@ use std::{env, fs};
 
 use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderValue};
+use tokio::runtime::Builder;
 use zego_record_core::Verdict;
 use zego_record_testkit::golden::{self, CaseRequest, Conformance, Mode, Reply};
-use zego_record_tests::{Extent, Mount, SECRET, every_mount, figures, now, receiver, run_on, send};
+use zego_record_tests::{
+    Extent, Kind, Mount, Place, Running, SECRET, every_mount, every_store, figures, mount, now,
+    receiver, run_on, send,
+};
 
 const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MATRIX.md");
 
 every_mount!(run_on: conforms_to_the_golden_table);
 
+every_store!(on_store: remembers_as_the_golden_table_asks);
+
 async fn conforms_to_the_golden_table(mount: &'static Mount) {
     let running = mount.start(receiver().build().unwrap());
+    let mode = match mount.extent {
+        Extent::Receiver => Mode::Receiver,
+        Extent::Extractor => Mode::Extractor,
+    };
+    check(&running, mode, mount.name).await;
+}
+
+/// The store is the one behind the receiver, as its delivery store and its guard.
+async fn remembers_as_the_golden_table_asks(running: &Running, store: Kind) {
+    check(running, Mode::Receiver, &format!("axum_route, {store:?}")).await;
+}
+
+fn on_store(kind: Kind, test: impl AsyncFnOnce(&Running, Kind)) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(place) = Place::new(kind) else {
+            return;
+        };
+        let receiver = place.open().await.remember(receiver());
+        let running = mount("axum_route").start(receiver.build().unwrap());
+        test(&running, kind).await;
+    });
+}
+
+async fn check(running: &Running, mode: Mode, name: &str) {
     let send = async |request: http::Request<_>| {
         let has_body = request.method() != Method::HEAD;
         let response = send(running.address, request).await;
@@ -24,16 +55,12 @@ async fn conforms_to_the_golden_table(mount: &'static Mount) {
         assert!(!has_body || response.headers().get(CONTENT_LENGTH) == Some(&length));
         Reply::from(response).with_handled(running.script.take_runs())
     };
-    let mode = match mount.extent {
-        Extent::Receiver => Mode::Receiver,
-        Extent::Extractor => Mode::Extractor,
-    };
     let checked = Conformance::new(SECRET, now).mode(mode).check(send).await;
     let report = checked.unwrap();
     figures(
         "golden table",
         format_args!(
-            "{mount:?}: {} cases, {} requests",
+            "{name}: {} cases, {} requests",
             report.cases, report.requests
         ),
     );

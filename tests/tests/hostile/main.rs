@@ -1,16 +1,20 @@
 //! What nobody should send, on every mount, over a real socket. After each, the mount must still serve.
+//! What a store has a part in runs with every store besides.
 
 #![allow(clippy::unwrap_used)]
 
 mod failures;
+mod stored;
 
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use zego_record_core::Verdict;
+use zego_record_receiver::ReceiverBuilder;
 use zego_record_testkit::{SignedRequest, Signing};
 use zego_record_tests::{
-    Connection, Mount, Running, every_mount, every_receiver, receiver, request, send,
+    Connection, Kind, Mount, Place, Running, every_mount, every_receiver, every_store, mount,
+    receiver, request, send,
 };
 
 /// Far more than a mount may take in, and far less than the larger bodies here.
@@ -34,19 +38,47 @@ every_receiver!(on_mount:
     each_outcome_of_a_handler_has_its_response_and_failures_are_tried_again,
 );
 
+every_store!(on_store:
+    forty_identical_requests_at_once_run_the_handler_once,
+    a_client_may_leave_at_any_stage,
+    each_outcome_of_a_handler_has_its_response_and_failures_are_tried_again,
+);
+
 /// Runs a test on a mount, and then sends a good request.
 fn on_mount(mount: &Mount, test: impl AsyncFnOnce(&Running)) {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let short = Duration::from_millis(300);
-        let receiver = receiver().body_deadline(short).handler_timeout(short * 2);
-        let running = mount.start(receiver.build().unwrap());
-        test(&running).await;
-        running.script.take_runs();
-        let afterwards = request("afterwards").build();
-        assert_eq!(post(&running, &afterwards).await, ok(), "serves afterwards");
-        assert_eq!(running.script.take_runs().len(), 1);
+    block_on(async {
+        let running = mount.start(impatient().build().unwrap());
+        run(running, test).await;
     });
+}
+
+/// As [`on_mount`], with a durable store behind axum.
+fn on_store(kind: Kind, test: impl AsyncFnOnce(&Running)) {
+    block_on(async {
+        let Some(place) = Place::new(kind) else {
+            return;
+        };
+        let receiver = place.open().await.remember(impatient());
+        run(mount("axum_route").start(receiver.build().unwrap()), test).await;
+    });
+}
+
+fn block_on(test: impl Future<Output = ()>) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test);
+}
+
+fn impatient() -> ReceiverBuilder {
+    let short = Duration::from_millis(300);
+    receiver().body_deadline(short).handler_timeout(short * 2)
+}
+
+async fn run(running: Running, test: impl AsyncFnOnce(&Running)) {
+    test(&running).await;
+    running.script.take_runs();
+    let afterwards = request("afterwards").build();
+    assert_eq!(post(&running, &afterwards).await, ok(), "serves afterwards");
+    assert_eq!(running.script.take_runs().len(), 1);
 }
 
 async fn post(running: &Running, request: &SignedRequest) -> (u16, String) {
