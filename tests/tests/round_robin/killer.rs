@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use fastrand::Rng;
+use tokio::sync::watch;
 use zego_record_tests::Place;
 
+use crate::plan::{Plan, Trigger};
 use crate::process::{EFFECTS, Effects, JOURNAL, PLACE, write_line};
 use crate::proxy::Ports;
 use crate::truth::Truth;
@@ -18,10 +20,10 @@ const PROCESSES: usize = 2;
 
 /// What the killer waits for.
 pub(crate) enum Event {
-    /// A callback was answered with success.
-    Acknowledged,
-    /// A handler in the process with this id stands between its effect and its settlement.
-    Paused(u32),
+    /// A callback with this number is on its way.
+    Sent(usize),
+    /// The handler of a callback stands between its effect and its settlement.
+    Paused { process: u32, number: usize },
     /// All callbacks were sent.
     End,
 }
@@ -29,7 +31,8 @@ pub(crate) enum Event {
 pub(crate) struct Killer {
     ports: Ports,
     events: Sender<Event>,
-    thread: JoinHandle<usize>,
+    killed: watch::Receiver<usize>,
+    thread: JoinHandle<()>,
 }
 
 struct Processes {
@@ -42,13 +45,12 @@ struct Processes {
 }
 
 impl Killer {
-    /// Starts the processes, and a thread that kills one of them `kills` times while `callbacks` are sent.
+    /// Starts the processes, and a thread that kills one of them again and again.
     pub(crate) fn start(
         place: &Place,
         effects: Effects,
         truth: &Truth,
-        callbacks: usize,
-        kills: usize,
+        plan: Plan,
         seed: u64,
     ) -> Self {
         let (events, received) = mpsc::channel();
@@ -65,18 +67,18 @@ impl Killer {
             processes.children.push(child);
         }
         let ports = Arc::clone(&processes.ports);
-        let every = callbacks / (kills + 1);
+        let (killing, killed) = watch::channel(0);
         let thread = thread::spawn(move || {
-            let killed = kill(&mut processes, &received, every, kills, seed);
+            kill(&mut processes, &received, &killing, plan, seed);
             for child in &mut processes.children {
                 child.kill().unwrap();
                 child.wait().unwrap();
             }
-            killed
         });
         Self {
             ports,
             events,
+            killed,
             thread,
         }
     }
@@ -89,45 +91,44 @@ impl Killer {
         self.events.clone()
     }
 
-    /// Ends all processes; how many were killed before.
-    pub(crate) fn stop(self) -> usize {
+    /// How many were killed, and have been replaced.
+    pub(crate) fn killed(&self) -> watch::Receiver<usize> {
+        self.killed.clone()
+    }
+
+    /// Ends all processes.
+    pub(crate) fn stop(self) {
         self.events.send(Event::End).unwrap();
-        self.thread.join().unwrap()
+        self.thread.join().unwrap();
     }
 }
 
-/// Every second kill comes at random, the others when a handler has had its effect and has not ended.
 fn kill(
     processes: &mut Processes,
     events: &Receiver<Event>,
-    every: usize,
-    kills: usize,
+    killed: &watch::Sender<usize>,
+    plan: Plan,
     seed: u64,
-) -> usize {
+) {
     let mut random = Rng::with_seed(seed);
-    let (mut acknowledged, mut killed) = (0, 0);
     for event in events {
-        let is_due = killed < kills && acknowledged >= every * (killed + 1);
-        let is_random = killed % 2 == 1;
-        match event {
-            Event::End => break,
-            Event::Acknowledged => {
-                acknowledged += 1;
-                if is_due && is_random {
-                    processes.kill(random.usize(..PROCESSES));
-                    killed += 1;
-                }
+        let trigger = plan.trigger(*killed.borrow());
+        let victim = match event {
+            Event::End => return,
+            Event::Sent(number) if trigger == Some((number, Trigger::Sent)) => {
+                Some(random.usize(..PROCESSES))
             }
-            Event::Paused(id) => {
-                let found = processes.children.iter().position(|child| child.id() == id);
-                if let (true, false, Some(number)) = (is_due, is_random, found) {
-                    processes.kill(number);
-                    killed += 1;
-                }
+            Event::Paused { process, number } if trigger == Some((number, Trigger::Paused)) => {
+                let mut children = processes.children.iter();
+                children.position(|child| child.id() == process)
             }
+            Event::Sent(_) | Event::Paused { .. } => None,
+        };
+        if let Some(victim) = victim {
+            processes.kill(victim);
+            killed.send_modify(|killed| *killed += 1);
         }
     }
-    killed
 }
 
 impl Processes {
@@ -147,9 +148,10 @@ impl Processes {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 if let Some(port) = line.strip_prefix("listening ") {
                     listens.send(port.parse::<u16>().unwrap()).unwrap();
-                } else if line == "paused" {
+                } else if let Some(number) = line.strip_prefix("paused ") {
+                    let (process, number) = (id, number.parse().unwrap());
                     // All callbacks may have been sent.
-                    let _ = events.send(Event::Paused(id));
+                    let _ = events.send(Event::Paused { process, number });
                 }
             }
         });

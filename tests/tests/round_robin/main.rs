@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod killer;
+mod plan;
 mod process;
 mod proxy;
 mod truth;
@@ -18,15 +19,13 @@ use tokio::runtime::Builder;
 use zego_record_tests::{Kind, Place, figures};
 
 use killer::Killer;
+use plan::Plan;
 use process::Effects;
 use proxy::Proxy;
 use truth::Truth;
 use zegocloud::Zegocloud;
 
 const CALLBACKS: usize = 600;
-/// How many callbacks there are for each kill, at most.
-const FOR_EACH_KILL: usize = 300;
-const FEWEST_KILLS: usize = 4;
 
 #[test]
 fn sqlite() {
@@ -65,7 +64,7 @@ fn run(kind: Kind, effects: Effects) {
     };
     let callbacks =
         std::env::var("ROUND_ROBIN_CALLBACKS").map_or(CALLBACKS, |number| number.parse().unwrap());
-    let kills = (callbacks / FOR_EACH_KILL).max(FEWEST_KILLS);
+    let plan = Plan::new(callbacks);
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let runtime = Builder::new_multi_thread()
@@ -75,16 +74,17 @@ fn run(kind: Kind, effects: Effects) {
         .unwrap();
     runtime.block_on(async {
         let truth = Truth::new(&place, effects).await;
-        let killer = Killer::start(&place, effects, &truth, callbacks, kills, seed);
+        let killer = Killer::start(&place, effects, &truth, plan, seed);
         let proxy = Proxy::start(killer.ports()).await;
-        let zegocloud = Zegocloud::new(proxy, killer.events(), seed);
-        let sent = Arc::new(zegocloud).send(callbacks).await;
-        let killed = killer.stop();
-        let found = truth.check(callbacks, killed).await;
+        let zegocloud = Zegocloud::new(plan, proxy, &killer, seed);
+        let sent = Arc::new(zegocloud).send().await;
+        killer.stop();
+        let found = truth.check(plan).await;
         figures(
             "two processes behind a proxy",
             format_args!(
-                "{kind:?}, {effects:?}: {callbacks} callbacks, {killed} kills; {found}; {sent}"
+                "{kind:?}, {effects:?}: {callbacks} callbacks, {} kills; {found}; {sent}",
+                plan.kills
             ),
         );
     });

@@ -17,11 +17,12 @@ use zego_record_sqlite::rusqlite::{self, Transaction};
 use zego_record_sqlite::{Recorded as InSqlite, SqliteStore};
 use zego_record_tests::{Place, Store, receiver};
 
+use crate::plan::Plan;
+
 pub(crate) const PLACE: &str = "ZEGO_TEST_PLACE";
 pub(crate) const JOURNAL: &str = "ZEGO_TEST_JOURNAL";
 pub(crate) const EFFECTS: &str = "ZEGO_TEST_EFFECTS";
-/// Where the process stands still for a moment after its effect, for the killer.
-pub(crate) const PAUSES: &str = "pauses-";
+/// How long a handler that pauses does so, for the killer.
 const PAUSE: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 4;
 
@@ -82,10 +83,10 @@ pub(crate) fn receive() {
 
 async fn handle(effect: Effect, delivery: Delivery) -> Result<(), HandlerError> {
     let recording = delivery.callback().clone();
-    let pauses = recording.stream_alias().starts_with(PAUSES) && delivery.attempt() == 1;
+    let pausing = Plan::pausing(recording.stream_alias());
     effect.happen(recording).await?;
-    if pauses {
-        say("paused");
+    if let Some(number) = pausing {
+        say(&format!("paused {number}"));
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

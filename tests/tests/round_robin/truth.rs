@@ -9,8 +9,8 @@ use zego_record_postgres::tokio_postgres::{self, Client, NoTls};
 use zego_record_sqlite::rusqlite::Connection;
 use zego_record_tests::{Kind, Place};
 
+use crate::plan::Plan;
 use crate::process::Effects;
-use crate::zegocloud;
 
 pub(crate) struct Truth {
     journal: PathBuf,
@@ -46,10 +46,11 @@ impl Truth {
     }
 
     /// Each callback has its effect, nothing else has one, and none happened again without a kill between.
-    pub(crate) async fn check(&self, callbacks: usize, killed: usize) -> Found {
+    pub(crate) async fn check(&self, plan: Plan) -> Found {
+        let callbacks = plan.callbacks;
         let journal = fs::read_to_string(&self.journal).unwrap();
         let kills = journal.lines().filter(|line| line.starts_with("killed "));
-        assert_eq!(kills.count(), killed);
+        assert_eq!(kills.count(), plan.kills);
         let counts = match &self.database {
             None => excused(&journal),
             Some(database) => {
@@ -60,7 +61,7 @@ impl Truth {
             }
         };
         for number in 0..callbacks {
-            let stream = zegocloud::stream(number);
+            let stream = plan.stream(number);
             assert!(counts.contains_key(&stream), "{stream} is lost");
         }
         assert_eq!(counts.len(), callbacks, "something forged was handled");

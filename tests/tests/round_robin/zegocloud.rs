@@ -9,23 +9,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use zego_record_core::Verdict;
 use zego_record_testkit::{SignedRequest, Signing};
 use zego_record_tests::{now, request, try_send};
 
-use crate::killer::Event;
-use crate::process::PAUSES;
+use crate::killer::{Event, Killer};
+use crate::plan::Plan;
 
 /// The pauses before the attempts, in seconds.
 const PAUSES_BETWEEN: [u64; 6] = [0, 2, 4, 8, 16, 32];
 const IN_FLIGHT: usize = 16;
-const EVERY_PAUSING: usize = 30;
 
 pub(crate) struct Zegocloud {
+    plan: Plan,
     proxy: SocketAddr,
     events: Sender<Event>,
+    killed: watch::Receiver<usize>,
     rng: Mutex<Rng>,
     sent: Mutex<Sent>,
     in_flight: Semaphore,
@@ -35,30 +36,22 @@ pub(crate) struct Zegocloud {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent(BTreeMap<String, usize>);
 
-/// The stream of a callback.
-pub(crate) fn stream(number: usize) -> String {
-    let pauses = if number % EVERY_PAUSING == 1 {
-        PAUSES
-    } else {
-        ""
-    };
-    format!("{pauses}lesson-{number}")
-}
-
 impl Zegocloud {
-    pub(crate) fn new(proxy: SocketAddr, events: Sender<Event>, seed: u64) -> Self {
+    pub(crate) fn new(plan: Plan, proxy: SocketAddr, killer: &Killer, seed: u64) -> Self {
         Self {
+            plan,
             proxy,
-            events,
+            events: killer.events(),
+            killed: killer.killed(),
             rng: Mutex::new(Rng::with_seed(seed)),
             sent: Mutex::default(),
             in_flight: Semaphore::new(IN_FLIGHT),
         }
     }
 
-    /// Sends so many callbacks, and fails if one is not answered with success at last.
-    pub(crate) async fn send(self: Arc<Self>, callbacks: usize) -> Sent {
-        let tasks: Vec<_> = (0..callbacks)
+    /// Sends all callbacks, and fails if one is not answered with success at last.
+    pub(crate) async fn send(self: Arc<Self>) -> Sent {
+        let tasks: Vec<_> = (0..self.plan.callbacks)
             .map(|number| tokio::spawn(Arc::clone(&self).send_one(number)))
             .collect();
         for task in tasks {
@@ -68,8 +61,12 @@ impl Zegocloud {
     }
 
     async fn send_one(self: Arc<Self>, number: usize) {
+        let enough = self.plan.kills_before(number);
+        let mut killed = self.killed.clone();
+        killed.wait_for(|killed| *killed >= enough).await.unwrap();
         let first_attempt = self.in_flight.acquire().await.unwrap();
-        let genuine = request(&stream(number)).build();
+        self.events.send(Event::Sent(number)).unwrap();
+        let genuine = request(&self.plan.stream(number)).build();
         if self.is_chosen() {
             let forged = request("forged").signing(Signing::OtherSecret).build();
             self.expect(&forged, Verdict::BadSignature).await;
@@ -95,7 +92,6 @@ impl Zegocloud {
             }
         }
         assert!(acknowledged, "callback {number} was never acknowledged");
-        self.events.send(Event::Acknowledged).unwrap();
         // Its signature has reached the guard by now, whichever attempt was acknowledged.
         self.expect(&genuine, Verdict::Duplicate).await;
         if self.is_chosen() {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 use zego_record_core::Verdict;
-use zego_record_receiver::{Claim, ClaimOutcome, MemoryStore, Settled, Settlement};
+use zego_record_receiver::{Claim, ClaimOutcome, DeliveryStore, MemoryStore, Settled, Settlement};
 
+use crate::database::Database;
 use crate::faults::{End, StoreFault, Weather, happens, millis};
 use crate::process::{Life, Machine, Process, Reception};
 use crate::totals::Totals;
@@ -24,11 +25,18 @@ const LENGTH: Duration = Duration::from_secs(500);
 
 pub(crate) struct World {
     pub(crate) weather: Weather,
-    pub(crate) store: MemoryStore,
+    pub(crate) store: Box<dyn DeliveryStore>,
     pub(crate) machines: Vec<Machine>,
     begin: Instant,
     rng: Mutex<Rng>,
     state: Mutex<State>,
+}
+
+/// Where all processes remember deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remembered {
+    InMemory,
+    InSqlite,
 }
 
 struct State {
@@ -41,7 +49,11 @@ struct State {
 }
 
 /// Runs one seed; with the first promise that was broken, and the history before it if wanted.
-pub(crate) fn simulate(seed: u64, with_history: bool) -> (Result<(), String>, Totals) {
+pub(crate) fn simulate(
+    seed: u64,
+    remembered: Remembered,
+    with_history: bool,
+) -> (Result<(), String>, Totals) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -52,7 +64,10 @@ pub(crate) fn simulate(seed: u64, with_history: bool) -> (Result<(), String>, To
         let callbacks = rng.usize(1..=3);
         let world = Arc::new(World {
             weather: Weather::draw(&mut rng),
-            store: MemoryStore::new(),
+            store: match remembered {
+                Remembered::InMemory => Box::new(MemoryStore::new()),
+                Remembered::InSqlite => Box::new(Database::new(seed)),
+            },
             machines: (0..rng.usize(1..=2)).map(|_| Machine::new()).collect(),
             begin: Instant::now(),
             rng: Mutex::new(rng),
