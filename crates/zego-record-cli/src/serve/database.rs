@@ -48,12 +48,7 @@ impl Place {
         match self {
             Self::Sqlite(path) => format!("SQLite, {}", path.display()),
             Self::Postgres(url) => {
-                let host = url.split('@').next_back().unwrap_or_default();
-                let host = host.split(['?', '#']).next().unwrap_or_default();
-                let host = host
-                    .trim_start_matches("postgresql://")
-                    .trim_start_matches("postgres://");
-                format!("PostgreSQL, {host}")
+                format!("PostgreSQL, {}", host_of(url).unwrap_or("a server"))
             }
         }
     }
@@ -90,6 +85,26 @@ impl Place {
         }
         self.open().await
     }
+}
+
+/// Host, port and database of a URL, if it is certain that nothing else is in it: an `@` may be part of a
+/// user's name or a password, before or after a `?`.
+fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let rest = match rest.rsplit_once('@') {
+        Some((before, _)) if before.contains(['?', '#']) => return None,
+        Some((_, after)) => after,
+        None => rest,
+    };
+    let shown = rest.split(['?', '#']).next()?;
+    let host = shown.split('/').next()?;
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let is_port = port
+        .is_none_or(|port| port.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_name = shown
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b".-_,:%/[]".contains(&byte));
+    (is_port && is_name && !shown.is_empty()).then_some(shown)
 }
 
 impl Database {
@@ -141,6 +156,19 @@ mod tests {
             ),
             ("postgresql://app:p@ss@db/z", "PostgreSQL, db/z"),
             ("postgres:///z", "PostgreSQL, /z"),
+            (
+                "postgres://db/z?user=app&password=hunter2",
+                "PostgreSQL, db/z",
+            ),
+            (
+                "postgres://db/z?user=app@host&password=hunter2",
+                "PostgreSQL, a server",
+            ),
+            ("postgres://db/z?password=p@hunter2", "PostgreSQL, a server"),
+            ("postgres://app:hunter?2@db/z", "PostgreSQL, a server"),
+            ("postgres://app:hunter2", "PostgreSQL, a server"),
+            ("postgres://app:1234@", "PostgreSQL, a server"),
+            ("postgres://[::1]:5432/z", "PostgreSQL, [::1]:5432/z"),
         ] {
             assert_eq!(Place::parse(text).unwrap().describe(), shown);
         }
