@@ -1,10 +1,13 @@
 //! A recording as JSON: one line of the examples' output, and the body that is forwarded.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use zego_record_core::{RecordCallback, UnixSeconds, Vendor};
+
+/// Of the year 9999.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
 
 /// What there is to know about a recording, null where it is absent.
 #[derive(Debug, Serialize)]
@@ -91,7 +94,14 @@ pub(crate) enum Texts {
 
 /// As RFC 3339 writes it, in UTC, with milliseconds.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_millis(time).to_string()
+    humantime::format_rfc3339_millis(writable(time)).to_string()
+}
+
+/// The time, or the nearest one that RFC 3339 can write: a handler may postpone for ever, and a database may
+/// hold anything.
+pub(crate) fn writable(time: SystemTime) -> SystemTime {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
+    SystemTime::UNIX_EPOCH + since_1970.unwrap_or_default().min(LAST_SECOND)
 }
 
 fn add(fields: &mut BTreeMap<String, Texts>, name: &str, text: String) {
@@ -105,6 +115,29 @@ fn add(fields: &mut BTreeMap<String, Texts>, name: &str, text: String) {
             if let (Texts::One(first), Texts::Several(all)) = (texts, one) {
                 all.extend([first, text]);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_can_be_written() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let at = |seconds| epoch + Duration::from_secs(seconds);
+        for (time, expected) in [
+            (epoch, "1970-01-01T00:00:00.000Z"),
+            (at(253_402_300_799), "9999-12-31T23:59:59.000Z"),
+            (at(253_402_300_800), "9999-12-31T23:59:59.000Z"),
+            (
+                at(i64::MAX.unsigned_abs() / 1_000),
+                "9999-12-31T23:59:59.000Z",
+            ),
+            (epoch - Duration::from_millis(1), "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(time), expected);
         }
     }
 }

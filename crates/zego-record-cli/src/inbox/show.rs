@@ -10,7 +10,7 @@ use super::{Desk, hex_of};
 use crate::cli::Status;
 use crate::error::Error;
 use crate::io::{Io, printable, wrap};
-use crate::record::{Record, Texts, fields, rfc3339};
+use crate::record::{Record, Texts, fields, rfc3339, writable};
 
 const PAGE: u32 = 500;
 
@@ -258,5 +258,5 @@ fn print_details(details: &Details, io: &mut Io<'_>) -> Result<(), Error> {
 
 /// UTC, to the second.
 fn seconds(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    humantime::format_rfc3339_seconds(writable(time)).to_string()
 }
