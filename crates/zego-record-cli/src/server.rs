@@ -36,11 +36,14 @@ pub(crate) enum Problem {
     NoHttp(String),
 }
 
-/// Listens on `address`; with port 0 the system chooses one.
-pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+/// Listens on `address`, which this option names; with port 0 the system chooses one.
+pub(crate) async fn bind(
+    option: &str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), Error> {
     let cannot = |error| {
         Error::with_source(
-            format!("cannot listen on {address}, choose another --listen"),
+            format!("cannot listen on {address}, choose another {option}"),
             error,
         )
     };

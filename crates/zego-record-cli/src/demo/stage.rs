@@ -57,7 +57,7 @@ pub async fn perform(schedule: Schedule) -> Result<Vec<Outcome>, Error> {
         .collect();
     let runs = Runs::default();
     let receiver = receiver(&secret)?;
-    let (listener, address) = server::bind(([127, 0, 0, 1], 0).into()).await?;
+    let (listener, address) = server::bind("port", ([127, 0, 0, 1], 0).into()).await?;
     let app = server::app(receiver.clone(), {
         let runs = runs.clone();
         move |delivery| handle(delivery, runs.clone())

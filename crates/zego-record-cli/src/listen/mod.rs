@@ -154,7 +154,7 @@ pub(crate) fn run(args: &ListenArgs, io: &mut Io<'_>) -> Result<Status, Error> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::with_source("cannot start the runtime", error))?;
     runtime.block_on(async {
-        let (listener, address) = server::bind(args.listen).await?;
+        let (listener, address) = server::bind("--listen", args.listen).await?;
         writeln!(io.err, "listening on http://{address}")?;
         let stop = async {
             // Without a handler for signals, the default one ends the process.

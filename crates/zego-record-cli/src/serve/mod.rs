@@ -116,8 +116,8 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
         .as_ref()
         .map(|forwarding| worker(args, &database, forwarding))
         .transpose()?;
-    let (listener, address) = bind(args.listen).await?;
-    let (admin_listener, admin_address) = bind(args.admin.admin).await?;
+    let (listener, address) = bind("--listen", args.listen).await?;
+    let (admin_listener, admin_address) = bind("--admin", args.admin.admin).await?;
     let breaker = setup
         .forwarder
         .as_ref()

@@ -1,7 +1,9 @@
 //! What an app, an operator's slip or a bad moment can do to it.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::process::{Place, wait_until};
-use crate::zegocloud::{callback, post};
+use crate::zegocloud::{SECRET, callback, callback_by, post};
 
 #[test]
 fn a_2xx_is_done_though_its_body_never_ends() {
@@ -60,4 +62,20 @@ fn no_attempt_comes_earlier_than_scheduled_because_the_app_asks_for_it() {
     thread::sleep(Duration::from_secs(2));
     assert_eq!(place.inbox_json(&["stats"])["waiting"], 2);
     assert_eq!(app.requests().len(), 2);
+}
+
+#[test]
+fn a_port_in_use_is_named_by_its_option() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    for (listen, admin, word) in [
+        (&*taken, "127.0.0.1:0", "--listen"),
+        ("127.0.0.1:0", &*taken, "--admin"),
+    ] {
+        let output = place.run(&["serve", "--listen", listen, "--admin", admin]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(word) && error.contains(&taken), "{error}");
+    }
 }
