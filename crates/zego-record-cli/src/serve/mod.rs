@@ -100,6 +100,8 @@ fn is_path(path: &str) -> bool {
 }
 
 async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Error> {
+    // First of all, since a SIGHUP that nobody waits for ends the process.
+    let again = (Again::new(), Again::new());
     let database = setup.place.open().await?;
     for warning in database.warnings() {
         warn!("{warning}");
@@ -179,7 +181,7 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
     }
     let certificates = async {
         match &setup.tls {
-            Some(tls) => tls.follow(Again::new()).await,
+            Some(tls) => tls.follow(again.0).await,
             None => pending().await,
         }
     };
@@ -188,7 +190,7 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
             interrupted.map_err(|error| Error::with_source("cannot wait for signals", error))?;
         }
         () = certificates => {}
-        () = setup.origin.follow(&receiver, Again::new()) => {}
+        () = setup.origin.follow(&receiver, again.1) => {}
     }
     stopping.send_replace(true);
     shut_down(&receiver, worker.as_ref()).await;

@@ -79,3 +79,23 @@ fn a_port_in_use_is_named_by_its_option() {
         assert!(error.contains(word) && error.contains(&taken), "{error}");
     }
 }
+
+#[test]
+fn a_sighup_during_the_start_does_not_end_it() {
+    let place = Place::new();
+    let database = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://{}/z", database.local_addr().unwrap());
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--database", &url]);
+    let mut starting = command.args(["--admin", "127.0.0.1:0"]).spawn().unwrap();
+    let connection = database.accept().unwrap();
+    let id = starting.id().to_string();
+    let sent = Command::new("kill").args(["-HUP", &id]).status().unwrap();
+    assert!(sent.success());
+    drop((connection, database));
+    let status = starting.wait().unwrap();
+    assert_eq!(
+        status.code(),
+        Some(2),
+        "the database was not reached: {status}"
+    );
+}
