@@ -22,6 +22,8 @@ pub(super) struct Origin {
     files_by_appid: Vec<(String, PathBuf)>,
     policy: Option<ReplayUrlPolicy>,
     tolerance: Duration,
+    /// From before they are read for the first time, so that no change is missed.
+    watch: Watch,
 }
 
 impl Origin {
@@ -34,7 +36,7 @@ impl Origin {
                 pair.ok_or_else(|| Error::new("--secret-file-for is APPID=FILE"))?;
             Ok((appid.to_owned(), PathBuf::from(file)))
         });
-        let files_by_appid = by_appid.collect::<Result<_, Error>>()?;
+        let files_by_appid = by_appid.collect::<Result<Vec<_>, Error>>()?;
         let policy = if args.replay_url_host.is_empty() {
             None
         } else {
@@ -44,7 +46,10 @@ impl Origin {
                     .map_err(|error| Error::with_source("cannot use --replay-url-host", error))?,
             )
         };
+        let files = args.secret_file.iter();
+        let files = files.chain(files_by_appid.iter().map(|(_, file)| file));
         Ok(Self {
+            watch: Watch::new(files.cloned()),
             files: args.secret_file.clone(),
             files_by_appid,
             policy,
@@ -80,11 +85,7 @@ impl Origin {
 
     /// Reads the secrets again when one of their files has changed, or `again` is ready. Never ends.
     pub(super) async fn follow(&self, receiver: &InboxReceiver, mut again: Again) {
-        let files = self
-            .files
-            .iter()
-            .chain(self.files_by_appid.iter().map(|(_, file)| file));
-        let mut watch = Watch::new(files.cloned());
+        let mut watch = self.watch.clone();
         loop {
             let asked = again.or_in(LOOK_EVERY).await;
             if !watch.has_changed() && !asked {
@@ -119,7 +120,7 @@ fn from_environment() -> Result<Vec<CallbackSecret>, Error> {
 }
 
 /// Whether files have changed since the last look.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Watch {
     files: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
 }

@@ -25,11 +25,14 @@ pub(super) struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     acceptor: Arc<RwLock<TlsAcceptor>>,
+    /// From before they are read for the first time, so that no change is missed.
+    watch: Watch,
 }
 
 impl Tls {
     pub(super) fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
         Ok(Self {
+            watch: Watch::new([certificate.to_owned(), key.to_owned()]),
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             acceptor: Arc::new(RwLock::new(acceptor(certificate, key)?)),
@@ -46,7 +49,7 @@ impl Tls {
 
     /// Reads the files again when one of them has changed. Never ends.
     pub(super) async fn follow(&self, mut again: Again) {
-        let mut watch = Watch::new([self.certificate.clone(), self.key.clone()]);
+        let mut watch = self.watch.clone();
         loop {
             let asked = again.or_in(LOOK_EVERY).await;
             if !watch.has_changed() && !asked {

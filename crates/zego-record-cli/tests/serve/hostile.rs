@@ -99,3 +99,29 @@ fn a_sighup_during_the_start_does_not_end_it() {
         "the database was not reached: {status}"
     );
 }
+
+#[test]
+fn secrets_that_are_replaced_during_the_start_are_read_again() {
+    let place = Place::new();
+    let (first, second) = (place.file("first", SECRET), place.path().join("second"));
+    let made = Command::new("mkfifo").arg(&second).status().unwrap();
+    assert!(made.success());
+    let (new, pipe) = ("another-secret-of-32-characters.", second.clone());
+    let path = first.clone();
+    thread::spawn(move || {
+        // It opens once the first file was read.
+        let mut other = File::options().write(true).open(&pipe).unwrap();
+        std::fs::write(path, new).unwrap();
+        other
+            .write_all(b"a-third-secret-of-32-characters.")
+            .unwrap();
+        drop(other);
+        // For whenever both are read again.
+        while std::fs::write(&pipe, "a-third-secret-of-32-characters.").is_ok() {}
+    });
+    let second = second.to_str().unwrap();
+    let serve = place.serve(&["--secret-file", &first, "--secret-file", second]);
+    wait_until("the new secret is known", || {
+        post(serve.address, &callback_by(new, "a")).unwrap().0 == 200
+    });
+}
