@@ -2,6 +2,7 @@
 
 mod attempt;
 mod builder;
+mod claim;
 mod lease;
 mod phase;
 mod settle;
@@ -12,21 +13,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-use zego_record_receiver::support::{call, catch};
-use zego_record_receiver::{BoxFuture, HandlerError, Owner, StoreError};
+use tokio::time::{sleep, timeout};
+use zego_record_receiver::{BoxFuture, HandlerError, StoreError};
 
 pub use builder::WorkerBuilder;
 
 use crate::delivery::Delivery;
 use crate::hooks::Hooks;
 use crate::schedule::Schedule;
-use crate::store::{ClaimDue, Claimed, InboxStore};
+use crate::store::InboxStore;
 use crate::telemetry::{Telemetry, WorkerCounters};
+use claim::CLAIM_AT_ONCE;
 use phase::Phase;
-
-/// In one claim: more, and a store might not hand them out within its timeout, though their attempts count.
-const CLAIM_AT_ONCE: usize = 256;
 
 type Handler = dyn Fn(Delivery) -> BoxFuture<'static, Result<(), HandlerError>> + Send + Sync;
 
@@ -170,20 +168,6 @@ impl Inner {
             }
         }
         while tasks.join_next().await.is_some() {}
-    }
-
-    /// Claims as much as there are free places for, never more. Returns with it when its leases end at the
-    /// earliest.
-    async fn claim(&self, free: usize) -> Result<(Vec<Claimed>, Instant), StoreError> {
-        let allowed = catch(|| (self.claim_limit)()).unwrap_or_default();
-        let limit = u32::try_from(free.min(allowed)).unwrap_or(u32::MAX);
-        let asked = Instant::now();
-        if limit == 0 {
-            return Ok((Vec::new(), asked));
-        }
-        let request = ClaimDue::new(Owner::random()?, self.lease, limit);
-        let claimed = call(self.store_timeout, || self.store.claim_due(&request)).await?;
-        Ok((claimed, asked + self.lease))
     }
 
     /// With jitter, so that workers do not ask in step.
