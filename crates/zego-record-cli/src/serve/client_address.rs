@@ -54,15 +54,17 @@ impl ClientLog {
 fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
     let mut client = peer.to_canonical();
     let lines: Vec<_> = headers.get_all(HEADER).iter().collect();
+    // Also of a line that a client has begun with what is no text.
     let hops = lines
         .into_iter()
         .rev()
-        .filter_map(|line| line.to_str().ok());
-    for hop in hops.flat_map(|line| line.rsplit(',')) {
+        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    for hop in hops {
         if !proxies.contains(&client) {
             break;
         }
-        let Ok(address) = hop.trim().parse::<IpAddr>() else {
+        let address = str::from_utf8(hop).ok();
+        let Some(address) = address.and_then(|hop| hop.trim().parse::<IpAddr>().ok()) else {
             break;
         };
         client = address.to_canonical();
@@ -75,6 +77,17 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_line_that_is_no_text_hides_what_stands_before_it() {
+        let mut headers = HeaderMap::new();
+        headers.append(HEADER, HeaderValue::from_static("6.6.6.6"));
+        let forged = HeaderValue::from_bytes(b"\xff, 198.51.100.7").unwrap();
+        headers.append(HEADER, forged);
+        let proxies = ["10.0.0.1".parse().unwrap()];
+        let found = client(proxies[0], &headers, &proxies);
+        assert_eq!(found.to_string(), "198.51.100.7");
+    }
 
     #[test]
     fn only_a_trusted_proxy_says_who_the_client_is() {
