@@ -1,7 +1,9 @@
 //! Which callbacks are sent, and which of them lead to a kill.
 
-/// Where a process stands still for a moment after its effect.
+/// Where a handler stands still for a moment after its effect, until it is killed there.
 const PAUSES: &str = "pauses-";
+/// The same in the first attempt alone: in each one, a callback could be lost to a kill in each.
+const PAUSES_ONCE: &str = "once-";
 const EVERY_PAUSING: usize = 30;
 /// How many callbacks there are for each kill, at most.
 const FOR_EACH_KILL: usize = 300;
@@ -53,13 +55,18 @@ impl Plan {
     /// The stream of a callback.
     pub(crate) fn stream(self, number: usize) -> String {
         let is_trigger = number > 0 && number.is_multiple_of(self.every);
-        let pauses = is_trigger || number % EVERY_PAUSING == 1;
-        format!("{}lesson-{number}", if pauses { PAUSES } else { "" })
+        let pauses = match number % EVERY_PAUSING {
+            _ if is_trigger => PAUSES,
+            1 => PAUSES_ONCE,
+            _ => "",
+        };
+        format!("{pauses}lesson-{number}")
     }
 
-    /// The callback with this stream, if its handler pauses.
-    pub(crate) fn pausing(stream: &str) -> Option<usize> {
-        let number = stream.strip_prefix(PAUSES)?.strip_prefix("lesson-")?;
-        number.parse().ok()
+    /// The callback with this stream, if its handler pauses in this attempt.
+    pub(crate) fn pausing(stream: &str, attempt: u32) -> Option<usize> {
+        let once = stream.strip_prefix(PAUSES_ONCE).filter(|_| attempt == 1);
+        let name = once.or_else(|| stream.strip_prefix(PAUSES))?;
+        name.strip_prefix("lesson-")?.parse().ok()
     }
 }

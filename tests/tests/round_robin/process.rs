@@ -83,7 +83,7 @@ pub(crate) fn receive() {
 
 async fn handle(effect: Effect, delivery: Delivery) -> Result<(), HandlerError> {
     let recording = delivery.callback().clone();
-    let pausing = Plan::pausing(recording.stream_alias());
+    let pausing = Plan::pausing(recording.stream_alias(), delivery.attempt());
     effect.happen(recording).await?;
     if let Some(number) = pausing {
         say(&format!("paused {number}"));

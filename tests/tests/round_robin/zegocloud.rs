@@ -76,7 +76,7 @@ impl Zegocloud {
             tokio::join!(self.attempt(&genuine), self.attempt(&genuine));
         }
         let mut first_attempt = Some(first_attempt);
-        let mut acknowledged = false;
+        let (mut answers, acknowledged) = (Vec::new(), Some((200, "1".to_owned())));
         for pause in PAUSES_BETWEEN {
             sleep(Duration::from_secs(pause)).await;
             let resigned = self.rng.lock().unwrap().bool();
@@ -85,13 +85,17 @@ impl Zegocloud {
             } else {
                 genuine.clone()
             };
-            acknowledged = self.attempt(&attempt).await == Some((200, "1".into()));
+            answers.push(self.attempt(&attempt).await);
             drop(first_attempt.take());
-            if acknowledged {
+            if answers.last() == Some(&acknowledged) {
                 break;
             }
         }
-        assert!(acknowledged, "callback {number} was never acknowledged");
+        assert_eq!(
+            answers.last(),
+            Some(&acknowledged),
+            "callback {number}: {answers:?}"
+        );
         // Its signature has reached the guard by now, whichever attempt was acknowledged.
         self.expect(&genuine, Verdict::Duplicate).await;
         if self.is_chosen() {
