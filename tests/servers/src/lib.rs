@@ -9,11 +9,13 @@ mod postgres;
 mod process;
 mod proxy;
 mod redis;
+mod relay;
 
 pub use certificates::Certificates;
 pub use postgres::Postgres;
 pub use proxy::{Fault, Proxy};
 pub use redis::Redis;
+pub use relay::Relay;
 
 use std::io::Write as _;
 use std::net::TcpListener;

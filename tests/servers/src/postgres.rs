@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Certificates, Proxy, process};
+use crate::{Certificates, Proxy, Relay, process};
 
 const PASSWORD: &str = "only-for-tests";
 const START: Duration = Duration::from_secs(60);
@@ -79,6 +79,13 @@ impl Postgres {
     /// Its URL with another password.
     pub fn url_with_password(&self, password: &str) -> String {
         url(password, self.port)
+    }
+
+    /// A relay before it, and its URL by way of the relay.
+    pub fn behind_relay(&self) -> (Relay, String) {
+        let relay = Relay::start(self.port);
+        let url = url(PASSWORD, relay.port());
+        (relay, url)
     }
 
     /// A proxy before it, and its URL by way of the proxy.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Certificates, process};
+use crate::{Certificates, Relay, process};
 
 const PASSWORD: &str = "only-for-tests";
 const START: Duration = Duration::from_secs(60);
@@ -116,6 +116,13 @@ impl Redis {
     /// Its URL with another login.
     pub fn url_with_login(&self, user: &str, password: &str) -> String {
         format!("redis://{user}:{password}@127.0.0.1:{}", self.port)
+    }
+
+    /// A relay before it, and its URL by way of the relay.
+    pub fn behind_relay(&self) -> (Relay, String) {
+        let relay = Relay::start(self.port);
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}", relay.port());
+        (relay, url)
     }
 
     /// Where it listens.

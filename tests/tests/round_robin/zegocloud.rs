@@ -116,7 +116,8 @@ impl Zegocloud {
             }
         }
         let expected = (verdict.status(), verdict.body().to_owned());
-        assert_eq!(last, Some(expected), "{:?}", request.body());
+        let body = String::from_utf8_lossy(request.body());
+        assert_eq!(last, Some(expected), "{body}");
     }
 
     async fn attempt(&self, request: &SignedRequest) -> Option<(u16, String)> {
