@@ -26,6 +26,32 @@ fn the_demo_shows_that_everything_is_as_documented() {
     };
     assert_eq!(answers("a handler that fails twice"), [500, 500, 200]);
     assert_eq!(answers("its signature, other content"), [422]);
+
+    let inbox = &report["inbox"];
+    assert_eq!(
+        (&inbox["accepted"], &inbox["arrived"]),
+        (&5.into(), &5.into())
+    );
+    let scenes = inbox["scenes"].as_array().unwrap();
+    let fates: Vec<_> = scenes
+        .iter()
+        .map(|scene| {
+            let status = scene["answer"]["status"].as_u64();
+            let runs = scene["runs"].as_u64().unwrap();
+            assert_eq!(scene["fine"], true, "{scene}");
+            (status, runs, scene["state"].as_str())
+        })
+        .collect();
+    let expected = [
+        (Some(200), 5, Some("done")),
+        (Some(200), 4, Some("done")),
+        (Some(200), 0, None),
+        (Some(200), 2, Some("done")),
+        (Some(200), 2, Some("done")),
+        (Some(200), 12, Some("dead")),
+        (None, 1, Some("done")),
+    ];
+    assert_eq!(fates, expected, "{inbox}");
 }
 
 #[test]
@@ -53,6 +79,10 @@ fn the_demo_needs_no_secret_and_prints_a_table() {
     assert_eq!(
         column("Aliyun as a form", "200 1"),
         column("no signature", "401 unsigned")
+    );
+    assert_eq!(
+        column("the app is down", "done at run 5"),
+        column("the app has a bug", "dead at run 12")
     );
     let promise = "every wire form is accepted";
     assert_eq!(said.out.matches(promise).count(), 1, "{}", said.out);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
-use zego_record_core::{CallbackSecret, Verdict, Verifier};
+use zego_record_core::{CallbackSecret, ConfigError, Verdict, Verifier};
 use zego_record_receiver::{Delivery, HandlerError, Receiver};
 
 use super::scenario::{Scene, Sender, scenario};
@@ -46,17 +46,15 @@ impl Outcome {
     }
 }
 
-/// Performs all scenes, on loopback, with retries on this schedule.
+/// Performs all scenes of the scenario, on loopback, with this secret and retries on this schedule.
 ///
 /// # Errors
 ///
 /// If there is no port to listen on, or the server fails.
-pub async fn perform(schedule: Schedule) -> Result<Vec<Outcome>, Error> {
-    let secret: String = std::iter::repeat_with(|| fastrand::digit(16))
-        .take(32)
-        .collect();
+pub async fn perform(secret: &str, schedule: Schedule) -> Result<Vec<Outcome>, Error> {
     let runs = Runs::default();
-    let receiver = receiver(&secret)?;
+    let receiver = verifier(secret).and_then(|verifier| Receiver::builder(verifier).build());
+    let receiver = receiver.map_err(no_receiver)?;
     let (listener, address) = server::bind("port", ([127, 0, 0, 1], 0).into()).await?;
     let app = server::app(receiver.clone(), {
         let runs = runs.clone();
@@ -75,7 +73,7 @@ pub async fn perform(schedule: Schedule) -> Result<Vec<Outcome>, Error> {
         &TlsArgs::default(),
     )?;
     let mut outcomes = Vec::new();
-    for scene in scenario(&secret, SystemTime::now().into()) {
+    for scene in scenario(secret, SystemTime::now().into()) {
         let answers = send(&transport, &scene, schedule).await;
         outcomes.push(Outcome {
             scene,
@@ -105,21 +103,28 @@ async fn send(transport: &HttpTransport, scene: &Scene, schedule: Schedule) -> V
             _ => break,
         }
     }
-    let answer = |attempt: Attempt| match attempt.reply {
-        Reply::Answer { status, body, .. } => (status, body),
-        other => (0, format!("{other:?}")),
-    };
-    attempts.into_iter().map(answer).collect()
+    attempts
+        .into_iter()
+        .map(|attempt| answer(attempt.reply))
+        .collect()
 }
 
-fn receiver(secret: &str) -> Result<Receiver, Error> {
-    let build = || {
-        let verifier = Verifier::builder()
-            .secret(CallbackSecret::new(secret)?)
-            .build()?;
-        Receiver::builder(verifier).build()
-    };
-    build().map_err(|error| Error::with_source("cannot set up the receiver", error))
+/// The status and body that came back; 0 and what has happened instead.
+pub(super) fn answer(reply: Reply) -> (u16, String) {
+    match reply {
+        Reply::Answer { status, body, .. } => (status, body),
+        other => (0, format!("{other:?}")),
+    }
+}
+
+pub(super) fn verifier(secret: &str) -> Result<Verifier, ConfigError> {
+    Verifier::builder()
+        .secret(CallbackSecret::new(secret)?)
+        .build()
+}
+
+pub(super) fn no_receiver(error: ConfigError) -> Error {
+    Error::with_source("cannot set up the receiver", error)
 }
 
 async fn handle(delivery: Delivery, runs: Runs) -> Result<(), HandlerError> {
@@ -150,9 +155,13 @@ impl Runs {
 mod tests {
     use super::*;
 
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
     #[tokio::test]
     async fn every_line_is_as_documented() {
-        let outcomes = perform(Schedule::new(1_000.0).unwrap()).await.unwrap();
+        let outcomes = perform(SECRET, Schedule::new(1_000.0).unwrap())
+            .await
+            .unwrap();
         assert_eq!(outcomes.len(), 16 + 3 + 6 + 10);
         for outcome in &outcomes {
             assert!(outcome.is_fine(), "{outcome:?}");
@@ -161,7 +170,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_that_is_not_as_documented_is_not_fine() {
-        let outcomes = perform(Schedule::new(1_000.0).unwrap()).await.unwrap();
+        let outcomes = perform(SECRET, Schedule::new(1_000.0).unwrap())
+            .await
+            .unwrap();
         for outcome in outcomes {
             let mut wrong_answer = outcome.clone();
             wrong_answer.answers[0].0 += 1;
