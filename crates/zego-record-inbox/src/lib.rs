@@ -4,6 +4,7 @@ mod arrivals;
 mod delivery;
 mod entry;
 mod hooks;
+mod lease_lost;
 mod memory;
 mod plan;
 mod schedule;
@@ -18,6 +19,7 @@ pub use entry::{
     Attempt, AttemptOutcome, Details, Entry, EntryState, Filter, Stats, StoredCallback,
 };
 pub use hooks::{AttemptReport, DeadLetter};
+pub use lease_lost::LeaseLost;
 pub use memory::MemoryInbox;
 pub use plan::Plan;
 pub use schedule::Schedule;

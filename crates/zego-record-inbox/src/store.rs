@@ -7,7 +7,7 @@ use zego_record_core::DeliveryKey;
 use zego_record_receiver::{Accept, BoxFuture, Owner, Settled, StoreError};
 
 use crate::arrivals::Arrivals;
-use crate::entry::{Details, Entry, Filter, Stats, StoredCallback};
+use crate::entry::{AttemptOutcome, Details, Entry, Filter, Stats, StoredCallback};
 
 /// Keeps callbacks and the work on them.
 ///
@@ -216,6 +216,19 @@ pub enum Next {
     Release(Duration),
     /// It is a dead letter: its attempts are used up, or it was given up.
     Dead,
+}
+
+impl Next {
+    /// How the history says it of the attempt.
+    pub const fn outcome(self) -> AttemptOutcome {
+        match self {
+            Self::Done => AttemptOutcome::Done,
+            Self::Discarded => AttemptOutcome::Discarded,
+            Self::Retry(_) => AttemptOutcome::Failed,
+            Self::Release(_) => AttemptOutcome::Released,
+            Self::Dead => AttemptOutcome::Dead,
+        }
+    }
 }
 
 /// What is kept of an attempt for people to read.

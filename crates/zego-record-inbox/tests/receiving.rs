@@ -1,6 +1,6 @@
 //! What a receiver with an inbox answers, and what is in the inbox then.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

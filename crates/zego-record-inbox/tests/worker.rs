@@ -1,6 +1,6 @@
 //! What a worker does with the outcome of a handler. Time stands still but for what a test lets pass.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

@@ -14,9 +14,9 @@ mod tls;
 mod url;
 
 pub use builder::PostgresStoreBuilder;
-pub use inbox::LeaseLost;
 pub use record::Recorded;
 pub use store::PostgresStore;
+pub use zego_record_inbox::LeaseLost;
 
 /// The driver, for a pool of your own and for [`PostgresStore::record_in`].
 pub use deadpool_postgres;

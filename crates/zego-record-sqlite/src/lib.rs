@@ -13,7 +13,7 @@ mod store;
 mod writer;
 
 pub use builder::SqliteStoreBuilder;
-pub use inbox::LeaseLost;
 pub use rusqlite;
 pub use step::{Recorded, event_hash};
 pub use store::SqliteStore;
+pub use zego_record_inbox::LeaseLost;

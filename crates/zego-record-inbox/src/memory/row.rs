@@ -89,7 +89,7 @@ impl Row {
         self.last_error = (ended.next != Next::Done).then(|| note.text.clone());
         let mut attempts = self.attempts.iter_mut();
         if let Some(attempt) = attempts.find(|attempt| attempt.epoch == hold.epoch) {
-            attempt.outcome = outcome(ended.next);
+            attempt.outcome = ended.next.outcome();
             attempt.ended_at = Some(now.shown);
             attempt.note = note;
         }
@@ -192,14 +192,4 @@ fn cut(note: &Note) -> Note {
 fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.to_ascii_lowercase(), part.to_ascii_lowercase());
     text.contains(&part)
-}
-
-const fn outcome(next: Next) -> AttemptOutcome {
-    match next {
-        Next::Done => AttemptOutcome::Done,
-        Next::Discarded => AttemptOutcome::Discarded,
-        Next::Retry(_) => AttemptOutcome::Failed,
-        Next::Release(_) => AttemptOutcome::Released,
-        Next::Dead => AttemptOutcome::Dead,
-    }
 }

@@ -1,12 +1,9 @@
 //! The success of a run in one transaction with statements of its handler.
 
-use std::error::Error;
-use std::fmt;
-
 use tokio::time::timeout;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
-use zego_record_inbox::{Delivery, Hold};
-use zego_record_receiver::{StoreError, StoreErrorKind};
+use zego_record_inbox::{Delivery, Hold, LeaseLost};
+use zego_record_receiver::StoreError;
 
 use super::store::hold_values;
 use crate::connection::{Lent, Value, milliseconds, patience};
@@ -49,7 +46,7 @@ impl PostgresStore {
         if !is_held {
             self.roll_back(transaction).await?;
             lent.give_back();
-            return Err(StoreError::new(StoreErrorKind::Unavailable, LeaseLost).into());
+            return Err(LeaseLost::error().into());
         }
         let result = match work(&transaction).await {
             Ok(result) => result,
@@ -118,27 +115,3 @@ impl PostgresStore {
         }
     }
 }
-
-/// The run of a handler that has lost its callback: its lease has ended and another run has taken over, or
-/// the callback is done, discarded, dead or erased. Nothing was committed. It is the source of a
-/// [`StoreError`] of [`PostgresStore::commit_with`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LeaseLost;
-
-impl LeaseLost {
-    /// Whether this is why a store has failed.
-    pub fn is_cause_of(error: &StoreError) -> bool {
-        error.source().is_some_and(<dyn Error>::is::<Self>)
-    }
-}
-
-impl fmt::Display for LeaseLost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "this run no longer holds the callback, and nothing was committed: let the handler end",
-        )
-    }
-}
-
-impl Error for LeaseLost {}

@@ -7,5 +7,3 @@ mod commit;
 mod filter;
 mod rows;
 mod store;
-
-pub use commit::LeaseLost;

@@ -1,40 +1,14 @@
 //! The user's statements and the success of a run in one transaction.
 
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 use rusqlite::Transaction;
-use zego_record_inbox::Delivery;
-use zego_record_receiver::{StoreError, StoreErrorKind};
+use zego_record_inbox::{Delivery, LeaseLost};
+use zego_record_receiver::StoreError;
 
 use crate::SqliteStore;
 use crate::step::Step;
 use crate::writer::since_1970;
-
-/// The run of a handler that has lost its callback: its lease has ended and another run has taken over, or
-/// the callback is done, discarded, dead or erased. Nothing was written. It is the source of a
-/// [`StoreError`] of [`SqliteStore::commit_with`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LeaseLost;
-
-impl LeaseLost {
-    /// Whether this is why a store has failed.
-    pub fn is_cause_of(error: &StoreError) -> bool {
-        error.source().is_some_and(<dyn Error>::is::<Self>)
-    }
-}
-
-impl fmt::Display for LeaseLost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "this run no longer holds the callback, and nothing was written: let the handler end",
-        )
-    }
-}
-
-impl Error for LeaseLost {}
 
 impl SqliteStore {
     /// Commits what the closure writes together with the success of this run of a handler, both or
@@ -69,8 +43,7 @@ impl SqliteStore {
                 now: since_1970(&clock),
             };
             if !step.finish(&hold).map_err(StoreError::from)? {
-                let lost = StoreError::new(StoreErrorKind::Unavailable, LeaseLost);
-                return Err(E::from(lost));
+                return Err(E::from(LeaseLost::error()));
             }
             work(transaction)
         };

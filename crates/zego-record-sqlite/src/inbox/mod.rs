@@ -11,6 +11,5 @@ mod sql;
 mod store;
 mod work;
 
-pub use commit::LeaseLost;
 pub(crate) use filter::add_functions;
 pub(crate) use sql::InboxStatements;

@@ -74,7 +74,7 @@ impl Step<'_> {
             self.save_work(hold.id, &record)?;
             let error = (ended.next != Next::Done).then_some(&ended.note.text);
             self.set_error(hold.id, error.map(String::as_str))?;
-            self.end_attempt(hold, outcome(ended.next), &ended.note)?;
+            self.end_attempt(hold, ended.next.outcome(), &ended.note)?;
         }
         Ok(settled)
     }
@@ -167,15 +167,5 @@ impl Step<'_> {
         self.prepare(&self.statements.inbox.lose_attempts)?
             .execute(params![id, 0])?;
         Ok(())
-    }
-}
-
-const fn outcome(next: Next) -> AttemptOutcome {
-    match next {
-        Next::Done => AttemptOutcome::Done,
-        Next::Discarded => AttemptOutcome::Discarded,
-        Next::Retry(_) => AttemptOutcome::Failed,
-        Next::Release(_) => AttemptOutcome::Released,
-        Next::Dead => AttemptOutcome::Dead,
     }
 }

@@ -68,7 +68,7 @@ impl App {
     }
 
     pub(super) async fn start(&self) -> Result<(), Error> {
-        let (listener, address) = server::bind(([127, 0, 0, 1], 0).into()).await?;
+        let (listener, address) = server::bind("port", ([127, 0, 0, 1], 0).into()).await?;
         let database = Arc::clone(&self.database);
         let app = Router::new().fallback(move |headers: HeaderMap, stream: String| async move {
             let id = headers.get(ID).map(HeaderValue::as_bytes);

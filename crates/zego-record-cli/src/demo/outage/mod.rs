@@ -124,7 +124,7 @@ pub async fn perform_outage(secret: &str) -> Result<Outage, Error> {
         builder.build_with_inbox(Arc::clone(&store))
     });
     let receiver = receiver.map_err(no_receiver)?;
-    let (listener, address) = server::bind(([127, 0, 0, 1], 0).into()).await?;
+    let (listener, address) = server::bind("port", ([127, 0, 0, 1], 0).into()).await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {
         let _ = stopped.await;
