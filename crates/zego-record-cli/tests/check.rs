@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod common;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::thread;
 use std::time::SystemTime;
 
+use common::{Act, Received, SECRET, Said, Server, TempFile, run};
 use serde_json::Value;
 use sha1::{Digest, Sha1};
-use support::{Act, Received, SECRET, Said, Server, TempFile, run};
 use zego_record_core::{CallbackSecret, DeliveryKey, UnixSeconds, Unverified, Verified, Verifier};
 
 /// Each bug, and the promise that it breaks.

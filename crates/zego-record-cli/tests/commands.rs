@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod common;
 
 use std::process::{Command, Stdio};
 
-use support::{Act, SECRET, Said, Server, TempDir, TempFile, run, run_with_input, zego_record};
+use common::{Act, SECRET, Said, Server, TempDir, TempFile, run, run_with_input, zego_record};
 
 const PUBLISHED: &str = "5bd59fd62953a8059fb7eaba95720f66d19e4517";
 

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod common;
 
-use support::{Said, run, zego_record};
+use common::{Said, run, zego_record};
 
 #[test]
 fn the_demo_shows_that_everything_is_as_documented() {

@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod common;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 
+use common::listening::{Listening, kinds, lines};
+use common::{Act, SECRET, Said, Server, TempDir, run, zego_record};
 use serde_json::Value;
-use support::listening::{Listening, kinds, lines};
-use support::{Act, SECRET, Said, Server, TempDir, run, zego_record};
 
 #[test]
 fn what_is_sent_is_shown() {

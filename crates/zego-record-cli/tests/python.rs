@@ -9,7 +9,7 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-mod support;
+mod common;
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -17,8 +17,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
+use common::{SECRET, Said, run};
 use serde_json::Value;
-use support::{SECRET, Said, run};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/receivers.py");
 

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod common;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
-use support::{Act, Received, SECRET, Said, Server, TempFile, raw_receiver, run, zego_record};
+use common::{Act, Received, SECRET, Said, Server, TempFile, raw_receiver, run, zego_record};
 use zego_record_core::{CallbackSecret, Verified, Verifier};
 
 /// A receiver that checks the signature and remembers which content it has seen under it.

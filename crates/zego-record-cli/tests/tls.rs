@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod common;
 
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use common::listening::Listening;
+use common::{Said, TempDir, run, zego_record};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -15,8 +17,6 @@ use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use support::listening::Listening;
-use support::{Said, TempDir, run, zego_record};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
