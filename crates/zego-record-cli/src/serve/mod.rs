@@ -227,6 +227,9 @@ impl Setup {
                 return Err(Error::new(format!("{name} is 0: nothing would be served")));
             }
         }
+        if args.forward.timeout.is_zero() {
+            return Err(Error::new("--timeout is 0: no app answers in no time"));
+        }
         Ok(Self {
             receiver: origin.verifier()?,
             origin,

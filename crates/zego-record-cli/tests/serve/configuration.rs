@@ -19,6 +19,7 @@ fn a_wrong_configuration_ends_with_2_and_names_the_mistake() {
         (&["--forward", "http://127.0.0.1:99999/"], "impossible port"),
         (&["--retry", "5"], "is no delay"),
         (&["--concurrency", "0"], "--concurrency is 0"),
+        (&["--timeout", "0s"], "--timeout is 0"),
         (&["--keep", "1h"], "at least a day"),
         (&["--keep", "1"], "30d"),
         (&["--path", "zego"], "--path"),
