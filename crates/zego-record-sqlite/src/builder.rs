@@ -32,7 +32,8 @@ impl SqliteStoreBuilder {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             opener: Opener {
-                path,
+                // Absolute, since SQLite takes what begins with `file:` for a URI and `:memory:` for no file.
+                path: std::path::absolute(&path).unwrap_or(path),
                 timeout: Duration::from_millis(400),
                 create_tables: true,
                 keep_file_mode: false,

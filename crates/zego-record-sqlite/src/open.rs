@@ -38,6 +38,10 @@ impl Opener {
     /// The first connection: creates file and tables, and waits for others that do the same.
     pub(crate) fn first(&self, statements: &Statements) -> Result<Connection, Problem> {
         check_version(rusqlite::version_number())?;
+        if self.path.is_dir() {
+            let path = self.path.display();
+            return Err(config(format!("{path} is a directory: name a file in it")));
+        }
         create_file(&self.path)?;
         self.check_file_mode()?;
         let mut connection = self.connect(OPEN_TIMEOUT.max(self.timeout))?;

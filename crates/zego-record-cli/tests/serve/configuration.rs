@@ -20,6 +20,7 @@ fn a_wrong_configuration_ends_with_2_and_names_the_mistake() {
         (&["--retry", "5"], "is no delay"),
         (&["--concurrency", "0"], "--concurrency is 0"),
         (&["--timeout", "0s"], "--timeout is 0"),
+        (&["--database", "/tmp"], "is a directory"),
         (&["--keep", "1h"], "at least a day"),
         (&["--keep", "1"], "30d"),
         (&["--path", "zego"], "--path"),

@@ -125,3 +125,15 @@ fn secrets_that_are_replaced_during_the_start_are_read_again() {
         post(serve.address, &callback_by(new, "a")).unwrap().0 == 200
     });
 }
+
+#[test]
+fn a_database_may_have_a_name_that_means_something_to_sqlite() {
+    for name in ["file:z.db", ":memory:"] {
+        let place = Place::new();
+        let serve = place.serve(&["--database", name]);
+        assert_eq!(post(serve.address, &callback("a")).unwrap().0, 200);
+        serve.kill();
+        let stats = place.inbox_json(&["stats", "--database", name]);
+        assert_eq!(stats["waiting"], 1);
+    }
+}
