@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tracing::warn;
 use tracing_subscriber::filter::LevelFilter;
 use zego_record_axum::inbox;
-use zego_record_inbox::Worker;
+use zego_record_inbox::{Schedule, Worker};
 use zego_record_receiver::{InboxReceiver, Receiver};
 
 use crate::cli::Status;
@@ -51,6 +51,9 @@ use tls::Tls;
 
 /// What the handler adds to the app's own time limit, which ends an attempt with a better reason.
 const HANDLER_MARGIN: Duration = Duration::from_secs(10);
+const SHORTEST_PROBE: Duration = Duration::from_millis(20);
+/// Reached by doubling, whatever the schedule.
+const FAST_PROBE: Duration = Duration::from_secs(1);
 const FIRST_PROBE: Duration = Duration::from_secs(5);
 const LONGEST_PROBE: Duration = Duration::from_secs(60);
 const ADMIN_CONNECTIONS: usize = 64;
@@ -258,18 +261,7 @@ fn forwarding(args: &ForwardArgs) -> Result<Option<Forwarding>, Error> {
     };
     let client = ForwardClient::new(url, args.timeout, &tls)
         .map_err(|error| Error::with_source("cannot use --forward or --forward-ca", error))?;
-    // A schedule that is sped up, as in a test, speeds up the probes as well.
-    let first = args
-        .retry
-        .delay_after(1)
-        .unwrap_or(FIRST_PROBE)
-        .min(FIRST_PROBE);
-    let last = args
-        .retry
-        .delay_after(args.retry.max_attempts().saturating_sub(1));
-    let longest = last
-        .unwrap_or(LONGEST_PROBE)
-        .clamp(first, LONGEST_PROBE.max(first));
+    let (first, longest) = probe_pauses(&args.retry);
     let breaker = Arc::new(Breaker::new(first, longest));
     let forwarder = Arc::new(Forwarder::new(
         client,
@@ -278,6 +270,17 @@ fn forwarding(args: &ForwardArgs) -> Result<Option<Forwarding>, Error> {
         args.retry.clone(),
     ));
     Ok(Some(Forwarding { forwarder, breaker }))
+}
+
+/// The first and the longest pause between two probes of a destination that is down. A schedule that is sped
+/// up, as in a test, speeds them up as well, but never so far that probes follow each other without a pause:
+/// there is no end to them.
+fn probe_pauses(retry: &Schedule) -> (Duration, Duration) {
+    let first = retry.delay_after(1).unwrap_or(FIRST_PROBE);
+    let first = first.clamp(SHORTEST_PROBE, FIRST_PROBE);
+    let last = retry.delay_after(retry.max_attempts().saturating_sub(1));
+    let longest = last.unwrap_or(LONGEST_PROBE);
+    (first, longest.clamp(first.max(FAST_PROBE), LONGEST_PROBE))
 }
 
 fn worker(args: &ServeArgs, database: &Database, forwarding: &Forwarding) -> Result<Worker, Error> {
@@ -386,5 +389,24 @@ impl Plan {
             writeln!(io.out, "{name:<17} {value}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_never_follow_each_other_without_a_pause() {
+        for (schedule, milliseconds) in [
+            ("0s", (20, 1_000)),
+            ("0s,0s", (20, 1_000)),
+            ("20ms,80ms", (20, 1_000)),
+            ("5s,30s,2m", (5_000, 60_000)),
+            ("1h,1s", (5_000, 5_000)),
+        ] {
+            let (first, longest) = probe_pauses(&schedule.parse().unwrap());
+            assert_eq!((first.as_millis(), longest.as_millis()), milliseconds);
+        }
     }
 }
