@@ -188,3 +188,23 @@ async fn a_read_only_server_is_named_and_unsafe_settings_are_warned_of() {
     };
     assert_says(&error, StoreErrorKind::Config, "the server is read-only");
 }
+
+#[tokio::test]
+async fn a_standby_is_rejected_and_named_when_the_server_becomes_one() {
+    let Some(server) = Postgres::start(&[]) else {
+        return;
+    };
+    let [store] = handles(&server).await;
+    store.claim(&claim(1)).await.unwrap();
+    server.become_standby();
+    let error = PostgresStore::connect(&server.url()).await.unwrap_err();
+    assert_says(&error, StoreErrorKind::Config, "standby");
+    // Connections from before are cut, and replaced.
+    let error = loop {
+        let error = store.claim(&claim(2)).await.unwrap_err();
+        if error.kind() != StoreErrorKind::Unavailable {
+            break error;
+        }
+    };
+    assert_says(&error, StoreErrorKind::Config, "the server is read-only");
+}

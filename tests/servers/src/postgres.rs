@@ -111,6 +111,16 @@ impl Postgres {
         }
     }
 
+    /// Starts it again as a standby, which only reads; its primary is never there.
+    pub fn become_standby(&self) {
+        self.stop_immediately();
+        let own = fs::metadata(self.data()).unwrap();
+        let signal = self.data().join("standby.signal");
+        fs::write(&signal, "").unwrap();
+        chown(&signal, Some(own.uid()), Some(own.gid())).unwrap();
+        self.resume();
+    }
+
     /// Starts it again after a stop.
     pub fn resume(&self) {
         let mut command = as_server_user();
