@@ -2,7 +2,7 @@
 //! with few and with many deliveries held. Starts a server of its own.
 //!
 //! ```sh
-//! cargo run --release -p zego-record-redis --example throughput
+//! cargo run --release -p zego-record-redis --example redis_throughput
 //! ```
 #![allow(clippy::print_stdout)]
 

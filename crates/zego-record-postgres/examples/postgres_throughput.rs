@@ -2,7 +2,7 @@
 //! own, with few and with many deliveries in the tables. Starts a server of its own.
 //!
 //! ```sh
-//! cargo run --release -p zego-record-postgres --example throughput
+//! cargo run --release -p zego-record-postgres --example postgres_throughput
 //! ```
 #![allow(clippy::print_stdout)]
 
