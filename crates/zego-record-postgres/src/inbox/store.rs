@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use zego_record_core::DeliveryKey;
 use zego_record_inbox::{
-    Arrivals, AttemptOutcome, ClaimDue, Claimed, Details, Entry, Filter, Hold, InboxStore, Next,
-    Note, RunEnded, Stats,
+    Arrivals, ClaimDue, Claimed, Details, Entry, Filter, Hold, InboxStore, Next, Note, RunEnded,
+    Stats,
 };
 use zego_record_receiver::{BoxFuture, Owner, Settled, StoreError};
 
@@ -164,19 +164,19 @@ impl InboxStore for PostgresStore {
 
 impl PostgresStore {
     fn settlement(&self, hold: &Hold, ended: &RunEnded) -> Step {
-        let (over, delay, given_back, outcome) = match ended.next {
-            Next::Done => (Some(1), None, 0, AttemptOutcome::Done),
-            Next::Discarded => (Some(2), None, 0, AttemptOutcome::Discarded),
-            Next::Dead => (Some(3), None, 0, AttemptOutcome::Dead),
-            Next::Retry(delay) => (None, Some(delay), 0, AttemptOutcome::Failed),
-            Next::Release(delay) => (None, Some(delay), 1, AttemptOutcome::Released),
+        let (over, delay, given_back) = match ended.next {
+            Next::Done => (Some(1), None, 0),
+            Next::Discarded => (Some(2), None, 0),
+            Next::Dead => (Some(3), None, 0),
+            Next::Retry(delay) => (None, Some(delay), 0),
+            Next::Release(delay) => (None, Some(delay), 1),
         };
         let mut values = hold_values(hold);
         values.extend([
             Value::Number(over),
             delay.map_or(Value::Number(None), Value::duration),
             Value::number(given_back),
-            Value::Text(Some(outcome.as_str().to_owned())),
+            Value::Text(Some(ended.next.outcome().as_str().to_owned())),
             Value::Number(ended.note.status.map(i64::from)),
             // The text is a public field, so it may be longer than `Note::new` makes it.
             Value::bytes(Note::new(ended.note.text.as_str()).text.as_bytes()),
