@@ -112,7 +112,12 @@ pub(super) struct OriginArgs {
 #[command(next_help_heading = "Forwarding")]
 pub(super) struct ForwardArgs {
     /// Post each callback to URL, until it answers with a 2xx
-    #[arg(long, env = "ZEGO_RECORD_FORWARD", value_name = "URL")]
+    #[arg(
+        long,
+        env = "ZEGO_RECORD_FORWARD",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub(super) forward: Option<String>,
 
     /// Read the secret that forwarded callbacks are signed with from FILE: whsec_.. as Standard Webhooks define
@@ -198,6 +203,14 @@ pub(super) struct ConnectionArgs {
         value_name = "ADDRESS"
     )]
     pub(super) trusted_proxy: Vec<IpAddr>,
+}
+
+impl ConnectionArgs {
+    /// The trusted proxies, in the form in which a peer's address is compared.
+    pub(super) fn proxies(&self) -> Vec<IpAddr> {
+        let proxies = self.trusted_proxy.iter();
+        proxies.map(IpAddr::to_canonical).collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

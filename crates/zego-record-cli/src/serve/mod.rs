@@ -155,7 +155,7 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
     let limits = Limits {
         total: args.connections.max_connections,
         per_address: args.connections.max_connections_per_address,
-        unlimited: args.connections.trusted_proxy.clone(),
+        unlimited: args.connections.proxies(),
     };
     let app = app(args, receiver.clone());
     let public = tokio::spawn(connections::serve(
@@ -300,7 +300,7 @@ fn worker(args: &ServeArgs, database: &Database, forwarding: &Forwarding) -> Res
 }
 
 fn app(args: &ServeArgs, receiver: InboxReceiver) -> Router {
-    let clients = ClientLog::new(args.connections.trusted_proxy.clone());
+    let clients = ClientLog::new(args.connections.proxies());
     let watch =
         axum::middleware::from_fn(move |request, next| Arc::clone(&clients).watch(request, next));
     Router::new()
@@ -341,6 +341,11 @@ struct Plan {
     admin_actions: bool,
 }
 
+/// A query may hold a token.
+fn without_query(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
 impl Plan {
     fn new(args: &ServeArgs, setup: &Setup) -> Self {
         Self {
@@ -348,7 +353,7 @@ impl Plan {
             path: args.path.clone(),
             tls: setup.tls.is_some(),
             database: setup.place.describe(),
-            forward: args.forward.forward.clone(),
+            forward: args.forward.forward.as_deref().map(without_query),
             retry: args.forward.retry.to_string(),
             concurrency: args.forward.concurrency,
             timeout_seconds: args.forward.timeout.as_secs_f64(),

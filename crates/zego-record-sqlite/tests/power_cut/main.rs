@@ -139,7 +139,10 @@ fn cut_power(child: &str) -> Option<Found> {
         let absent = absent(&image, &acknowledged(&events[..cut]));
         lost += usize::from(!absent.is_empty());
         if child == "child" {
-            assert!(absent.is_empty(), "seed {seed}, after {cut} events: {absent:?}");
+            assert!(
+                absent.is_empty(),
+                "seed {seed}, after {cut} events: {absent:?}"
+            );
         }
     }
     println!(
