@@ -47,7 +47,14 @@ impl World {
                 format!("callback {callback} by process {process}, attempt {attempt}")
             });
             self.check(callback, |truth, now| {
-                truth.claimed(claimed.hold, claimed.attempt, process, claim.lease, now)
+                truth.claimed(
+                    claimed.hold,
+                    claimed.attempt,
+                    process,
+                    claim.lease,
+                    self.is_store_good(),
+                    now,
+                )
             });
         }
         Ok(claimed)
@@ -206,7 +213,14 @@ impl World {
         self.with_hold(hold, |truth, now| {
             truth.is_hopeless |= behaviour.end == End::GivesUp;
             truth.is_unwanted |= behaviour.end == End::Discards;
-            truth.run_begins(hold.epoch, process, max_attempts, attempt, now)
+            truth.run_begins(
+                hold.epoch,
+                process,
+                max_attempts,
+                attempt,
+                self.weather.settings.lease,
+                now,
+            )
         });
     }
 

@@ -52,6 +52,8 @@ struct Holder {
     hold: Hold,
     process: u32,
     lease_ends: Duration,
+    /// Its process is gone, or a fault of the store may keep it from extending its lease.
+    is_cut_off: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,13 @@ struct Run {
     commits: bool,
 }
 
+impl Run {
+    /// Although somebody else may have taken over. A commit may, since it holds the row.
+    fn runs_on(&self, now: Duration) -> bool {
+        !self.commits && now > self.lease_ends + LATE
+    }
+}
+
 impl Truth {
     pub(crate) fn claimed(
         &mut self,
@@ -71,6 +80,7 @@ impl Truth {
         attempt: u32,
         process: u32,
         lease: Duration,
+        store_is_good: bool,
         now: Duration,
     ) -> Check {
         self.attempts += 1;
@@ -89,6 +99,11 @@ impl Truth {
         if let Some(holder) = self.holder.filter(|holder| now < holder.lease_ends) {
             return Err(format!("claimed although the lease is good: {holder:?}"));
         }
+        if let Some(holder) = self.holder.filter(|holder| !holder.is_cut_off) {
+            return Err(format!(
+                "taken over from {holder:?}, whom no fault has cut off"
+            ));
+        }
         if let Some(effect) = self.last_effect.filter(|effect| !effect.is_excused) {
             return Err(format!("claimed after {effect:?}, and no fault excuses it"));
         }
@@ -97,6 +112,7 @@ impl Truth {
             hold,
             process,
             lease_ends: now + lease,
+            is_cut_off: !store_is_good,
         });
         Ok(())
     }
@@ -186,6 +202,7 @@ impl Truth {
         process: u32,
         max_attempts: u32,
         attempt: u32,
+        lease: Duration,
         now: Duration,
     ) -> Check {
         if attempt > max_attempts {
@@ -194,7 +211,7 @@ impl Truth {
         let other = self
             .live
             .iter()
-            .find(|run| !run.is_over && now < run.lease_ends);
+            .find(|run| now < run.lease_ends && !run.is_over || run.runs_on(now));
         if let Some(other) = other {
             return Err(format!("two handlers at once: {epoch} and {other:?}"));
         }
@@ -202,7 +219,7 @@ impl Truth {
         self.live.push(Run {
             epoch,
             process,
-            lease_ends: holder.map_or(now, |holder| holder.lease_ends),
+            lease_ends: holder.map_or(now + lease, |holder| holder.lease_ends),
             is_over: holder.is_none(),
             commits: false,
         });
@@ -257,7 +274,7 @@ impl Truth {
 
     fn check_lease(&self, epoch: u32, now: Duration) -> Check {
         match self.live.iter().find(|run| run.epoch == epoch) {
-            Some(run) if !run.commits && now > run.lease_ends + LATE && !run.is_over => {
+            Some(run) if run.runs_on(now) => {
                 Err(format!("a handler runs on without a lease: {run:?}"))
             }
             Some(_) => Ok(()),
@@ -276,8 +293,11 @@ impl Truth {
     }
 
     pub(crate) fn process_died(&mut self, process: u32) {
-        if let Some(holder) = self.holder.filter(|holder| holder.process == process) {
-            self.excuse_effect(Some(holder.hold.epoch));
+        let holder = self.holder.as_mut();
+        if let Some(holder) = holder.filter(|holder| holder.process == process) {
+            holder.is_cut_off = true;
+            let epoch = holder.hold.epoch;
+            self.excuse_effect(Some(epoch));
         }
     }
 
