@@ -12,10 +12,12 @@ pub(crate) mod database;
 mod forward;
 mod metrics;
 mod origin;
+mod reload;
 mod tls;
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,14 +27,14 @@ use http::StatusCode;
 use serde::Serialize;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{error, info, warn};
 use tracing_subscriber::filter::LevelFilter;
 use zego_record_axum::inbox;
 use zego_record_inbox::{Schedule, Worker};
 use zego_record_receiver::{InboxReceiver, Receiver};
 
 use crate::cli::Status;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::interrupt::interrupted;
 use crate::io::Io;
 use crate::server::bind;
@@ -46,7 +48,8 @@ use connections::Limits;
 use console::Page;
 use database::{Database, Place};
 use forward::{Breaker, ForwardClient, Forwarder, Signer};
-use origin::{Again, Origin};
+use origin::Origin;
+use reload::{Again, Watch};
 use tls::Tls;
 
 /// What the handler adds to the app's own time limit, which ends an attempt with a better reason.
@@ -71,6 +74,25 @@ struct Setup {
 struct Forwarding {
     forwarder: Arc<Forwarder>,
     breaker: Arc<Breaker>,
+    secret_file: Option<PathBuf>,
+    /// From before it is read for the first time, so that no change is missed.
+    watch: Watch,
+}
+
+impl Forwarding {
+    /// Reads the forward secrets again when their file has changed, or somebody asks for it. Never ends.
+    async fn follow(&self, again: Again) {
+        reload::follow(self.watch.clone(), again, || {
+            match Signer::load(self.secret_file.as_ref()) {
+                Ok(signer) => {
+                    self.forwarder.replace_signer(signer);
+                    info!("the forward secrets were read again");
+                }
+                Err(error) => error!("the old forward secrets stay in use: {}", chain(&error)),
+            }
+        })
+        .await;
+    }
 }
 
 pub(crate) fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<Status, Error> {
@@ -104,7 +126,7 @@ fn is_path(path: &str) -> bool {
 
 async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Error> {
     // First of all, since a SIGHUP that nobody waits for ends the process.
-    let again = (Again::new(), Again::new());
+    let again = (Again::new(), Again::new(), Again::new());
     let database = setup.place.open().await?;
     for warning in database.warnings() {
         warn!("{warning}");
@@ -188,11 +210,18 @@ async fn serve(args: &ServeArgs, setup: Setup, io: &mut Io<'_>) -> Result<(), Er
             None => pending().await,
         }
     };
+    let forward_secrets = async {
+        match &setup.forwarder {
+            Some(forwarding) => forwarding.follow(again.2).await,
+            None => pending().await,
+        }
+    };
     tokio::select! {
         interrupted = interrupted() => {
             interrupted.map_err(|error| Error::with_source("cannot wait for signals", error))?;
         }
         () = certificates => {}
+        () = forward_secrets => {}
         () = setup.origin.follow(&receiver, again.1) => {}
     }
     stopping.send_replace(true);
@@ -249,7 +278,9 @@ fn forwarding(args: &ForwardArgs) -> Result<Option<Forwarding>, Error> {
         return Ok(None);
     };
     let url = url::parse(url)?;
-    let signer = Signer::load(args.forward_secret_file.as_ref()).map_err(|error| {
+    let secret_file = args.forward_secret_file.clone();
+    let watch = Watch::new(secret_file.clone());
+    let signer = Signer::load(secret_file.as_ref()).map_err(|error| {
         Error::with_source(
             "--forward needs a secret to sign with, by which your app knows that a callback is from here: set ZEGO_RECORD_FORWARD_SECRET or use --forward-secret-file",
             error,
@@ -269,7 +300,12 @@ fn forwarding(args: &ForwardArgs) -> Result<Option<Forwarding>, Error> {
         Arc::clone(&breaker),
         args.retry.clone(),
     ));
-    Ok(Some(Forwarding { forwarder, breaker }))
+    Ok(Some(Forwarding {
+        forwarder,
+        breaker,
+        secret_file,
+        watch,
+    }))
 }
 
 /// The first and the longest pause between two probes of a destination that is down. A schedule that is sped

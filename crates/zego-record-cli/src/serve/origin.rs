@@ -1,19 +1,16 @@
 //! Whose callbacks are accepted: the secrets and the policy, read again when they change.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use tokio::time::sleep;
 use tracing::{error, info};
 use zego_record_core::{CallbackSecret, ReplayUrlPolicy, Verifier};
 use zego_record_receiver::InboxReceiver;
 
 use super::args::OriginArgs;
+use super::reload::{self, Again, Watch};
 use crate::error::{Error, chain};
 use crate::secrets::{VARIABLE, read_secret};
-
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How to make a verifier, now and later.
 #[derive(Clone, Debug)]
@@ -83,24 +80,19 @@ impl Origin {
             .map_err(|error| Error::with_source("cannot set up the receiver", error))
     }
 
-    /// Reads the secrets again when one of their files has changed, or `again` is ready. Never ends.
-    pub(super) async fn follow(&self, receiver: &InboxReceiver, mut again: Again) {
-        let mut watch = self.watch.clone();
-        loop {
-            let asked = again.or_in(LOOK_EVERY).await;
-            if !watch.has_changed() && !asked {
-                continue;
-            }
-            let replaced = self.verifier().and_then(|verifier| {
-                receiver
-                    .replace_verifier(verifier)
-                    .map_err(|error| Error::with_source("cannot replace the secrets", error))
-            });
-            match replaced {
-                Ok(()) => info!("the callback secrets were read again"),
-                Err(error) => error!("the old callback secrets stay in use: {}", chain(&error)),
-            }
-        }
+    /// Reads the secrets again when one of their files has changed, or somebody asks for it. Never ends.
+    pub(super) async fn follow(&self, receiver: &InboxReceiver, again: Again) {
+        let replace = || {
+            let verifier = self.verifier()?;
+            receiver
+                .replace_verifier(verifier)
+                .map_err(|error| Error::with_source("cannot replace the secrets", error))
+        };
+        reload::follow(self.watch.clone(), again, || match replace() {
+            Ok(()) => info!("the callback secrets were read again"),
+            Err(error) => error!("the old callback secrets stay in use: {}", chain(&error)),
+        })
+        .await;
     }
 }
 
@@ -117,66 +109,4 @@ fn from_environment() -> Result<Vec<CallbackSecret>, Error> {
             error,
         )
     })
-}
-
-/// Whether files have changed since the last look.
-#[derive(Clone, Debug)]
-pub(super) struct Watch {
-    files: Vec<(PathBuf, Option<(SystemTime, u64)>)>,
-}
-
-impl Watch {
-    pub(super) fn new(files: impl IntoIterator<Item = PathBuf>) -> Self {
-        let files = files.into_iter().map(|file| {
-            let seen = stamp(&file);
-            (file, seen)
-        });
-        Self {
-            files: files.collect(),
-        }
-    }
-
-    pub(super) fn has_changed(&mut self) -> bool {
-        let mut changed = false;
-        for (file, seen) in &mut self.files {
-            let now = stamp(file);
-            changed |= now != *seen;
-            *seen = now;
-        }
-        changed
-    }
-}
-
-fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
-/// SIGHUP, where there is one.
-#[derive(Debug)]
-pub(super) struct Again {
-    #[cfg(unix)]
-    signals: Option<tokio::signal::unix::Signal>,
-}
-
-impl Again {
-    pub(super) fn new() -> Self {
-        Self {
-            #[cfg(unix)]
-            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
-        }
-    }
-
-    /// Waits for this time; `true` if the signal came before.
-    pub(super) async fn or_in(&mut self, time: Duration) -> bool {
-        #[cfg(unix)]
-        if let Some(signals) = &mut self.signals {
-            return tokio::select! {
-                Some(()) = signals.recv() => true,
-                () = sleep(time) => false,
-            };
-        }
-        sleep(time).await;
-        false
-    }
 }

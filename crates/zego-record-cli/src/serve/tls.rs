@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
@@ -14,10 +13,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{error, info};
 
-use super::origin::{Again, Watch};
+use super::reload::{self, Again, Watch};
 use crate::error::{Error, chain};
-
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Accepts TLS connections. Clones share the certificate.
 #[derive(Clone)]
@@ -47,25 +44,19 @@ impl Tls {
         acceptor.accept(stream).await
     }
 
-    /// Reads the files again when one of them has changed. Never ends.
-    pub(super) async fn follow(&self, mut again: Again) {
-        let mut watch = self.watch.clone();
-        loop {
-            let asked = again.or_in(LOOK_EVERY).await;
-            if !watch.has_changed() && !asked {
-                continue;
-            }
+    /// Reads the files again when one of them has changed, or somebody asks for it. Never ends.
+    pub(super) async fn follow(&self, again: Again) {
+        reload::follow(self.watch.clone(), again, || {
             match acceptor(&self.certificate, &self.key) {
                 Ok(new) => {
-                    *self
-                        .acceptor
-                        .write()
-                        .unwrap_or_else(PoisonError::into_inner) = new;
+                    let current = self.acceptor.write();
+                    *current.unwrap_or_else(PoisonError::into_inner) = new;
                     info!("the certificate was read again");
                 }
                 Err(error) => error!("the old certificate stays in use: {}", chain(&error)),
             }
-        }
+        })
+        .await;
     }
 }
 

@@ -92,6 +92,31 @@ fn a_callback_is_signed_with_every_secret_while_one_is_replaced() {
 }
 
 #[test]
+fn forward_secrets_are_replaced_while_it_runs() {
+    let (place, app) = (Place::new(), App::content());
+    let other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let file = place.file("secrets", FORWARD_SECRET);
+    let serve = place.serve(&["--forward", &app.url(), "--forward-secret-file", &file]);
+    post(serve.address, &callback("a")).unwrap();
+    assert!(verify(FORWARD_SECRET, &app.wait_for_count(1)[0]));
+    place.file("secrets", other);
+    wait_until("the new secret is used", || {
+        serve.log().contains("forward secrets were read again")
+    });
+    post(serve.address, &callback("b")).unwrap();
+    let request = &app.wait_for_count(2)[1];
+    assert!(verify(other, request) && !verify(FORWARD_SECRET, request));
+    // What cannot be used replaces nothing.
+    place.file("secrets", "hunter2");
+    wait_until("the mistake is logged", || {
+        serve.log().contains("old forward secrets stay")
+    });
+    post(serve.address, &callback("c")).unwrap();
+    assert!(verify(other, &app.wait_for_count(3)[2]));
+    assert!(!serve.log().contains("hunter2"));
+}
+
+#[test]
 fn a_field_that_came_twice_is_an_array() {
     let (place, app) = (Place::new(), App::content());
     let serve = place.serve(&["--forward", &app.url()]);

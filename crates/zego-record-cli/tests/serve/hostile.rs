@@ -115,9 +115,10 @@ fn secrets_that_are_replaced_during_the_start_are_read_again() {
         other
             .write_all(b"a-third-secret-of-32-characters.")
             .unwrap();
+        // Whoever reads the pipe keeps it to its end; when both are read again, it is a file.
+        std::fs::remove_file(&pipe).unwrap();
+        std::fs::write(&pipe, "a-third-secret-of-32-characters.").unwrap();
         drop(other);
-        // For whenever both are read again.
-        while std::fs::write(&pipe, "a-third-secret-of-32-characters.").is_ok() {}
     });
     let second = second.to_str().unwrap();
     let serve = place.serve(&["--secret-file", &first, "--secret-file", second]);

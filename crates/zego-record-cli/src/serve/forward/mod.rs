@@ -4,7 +4,7 @@ mod breaker;
 mod client;
 mod sign;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ const EVENT_TYPE: &str = "zegocloud.record.completed";
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     client: ForwardClient,
-    signer: Signer,
+    signer: RwLock<Signer>,
     breaker: Arc<Breaker>,
     schedule: Schedule,
 }
@@ -49,10 +49,15 @@ impl Forwarder {
     ) -> Self {
         Self {
             client,
-            signer,
+            signer: RwLock::new(signer),
             breaker,
             schedule,
         }
+    }
+
+    /// Signs with other secrets from now on.
+    pub(crate) fn replace_signer(&self, signer: Signer) {
+        *self.signer.write().unwrap_or_else(PoisonError::into_inner) = signer;
     }
 
     /// The handler of the worker.
@@ -101,7 +106,10 @@ impl Forwarder {
             .duration_since(SystemTime::UNIX_EPOCH)?
             .as_secs()
             .to_string();
-        let signature = self.signer.sign(&id, &timestamp, body);
+        let signature = {
+            let signer = self.signer.read().unwrap_or_else(PoisonError::into_inner);
+            signer.sign(&id, &timestamp, body)
+        };
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("webhook-id", id),
