@@ -22,7 +22,7 @@ use serde_json::Value;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/receivers.py");
 
-/// So many run at once: most of the time they wait.
+/// The number of receivers that run at once: most of the time they wait.
 const AT_ONCE: usize = 12;
 
 fn is_skipped() -> bool {

@@ -281,7 +281,7 @@ mod tests {
             }
         }
 
-        /// Adds so many at this time.
+        /// Adds `number` callbacks at this time.
         async fn add(&mut self, number: usize, time: u64) {
             self.clock
                 .set(UnixSeconds::new(i64::try_from(time).unwrap()));

@@ -9,7 +9,7 @@ use super::event::{Event, Events};
 use crate::secrets::Secret;
 use crate::verify;
 
-/// So many may be examined at once, and one more each second.
+/// The most bodies that are examined at once; one more is allowed each second.
 const BURST: u32 = 5;
 const EVERY: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,7 @@
 //! `listen`: a receiver for development.
 //!
 //! It has the library's whole pipeline, and a handler that shows what it gets and does nothing else, unless it
-//! is told to fail or to pass requests on.
+//! has to fail or to pass requests on.
 //!
 //! # Capture
 //!

@@ -120,7 +120,7 @@ impl Site {
         callback.delivery_key()
     }
 
-    /// Adds so many, of streams `s-0`, `s-1` and so on.
+    /// Adds `number` callbacks, of streams `s-0`, `s-1` and so on.
     pub(crate) async fn add_many(&self, number: usize) -> Vec<DeliveryKey> {
         let mut keys = Vec::new();
         for index in 0..number {
