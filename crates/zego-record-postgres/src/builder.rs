@@ -12,6 +12,9 @@ use crate::store::PostgresStore;
 use crate::url::{self, Encryption};
 use crate::{connection, error, sql};
 
+/// As good as for ever, and a time that every clock can add.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
 /// The version of the tables that this crate creates.
 const VERSION: i32 = 2;
 /// One number for everybody who migrates: "zegorec1" in ASCII.
@@ -50,8 +53,10 @@ impl PostgresStoreBuilder {
 
     /// How long a step may wait for a connection, for a lock and for the server, 2 s unless set.
     #[must_use]
+    ///
+    /// An hour is the most: more is cut, since no clock could add it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 

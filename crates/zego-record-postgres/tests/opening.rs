@@ -5,6 +5,7 @@
 mod common;
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use common::{accept, claim, connect, handles, recording};
 use tokio::task::JoinSet;
@@ -31,6 +32,16 @@ fn assert_says(error: &StoreError, kind: StoreErrorKind, advice: &str) {
         !format!("{error:?}").contains("hunter2"),
         "a password is printed"
     );
+}
+
+#[tokio::test]
+async fn a_timeout_that_no_clock_can_add_is_cut() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let builder = PostgresStore::builder().schema(server.new_schema());
+    let opened = builder.timeout(Duration::MAX).connect(&server.url()).await;
+    assert!(opened.unwrap().claim(&claim(1)).await.is_ok());
 }
 
 #[cfg(not(feature = "tls"))]

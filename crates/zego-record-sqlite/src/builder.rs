@@ -15,6 +15,9 @@ use crate::sql::{DEFAULT_PREFIX, Statements};
 use crate::store::{Clock, SqliteStore};
 use crate::writer::Writer;
 
+/// As good as for ever, and a time that every clock can add.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_PREFIX: usize = 40;
 
@@ -56,8 +59,10 @@ impl SqliteStoreBuilder {
     /// the store is unavailable. It should be less than the store timeout of the receiver, which is 500
     /// milliseconds unless set, so that the cause is reported. SQLite does not queue writers: the store
     /// tries again every few milliseconds. Opening waits for 10 seconds at least.
+    ///
+    /// An hour is the most: more is cut, since no clock could add it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.opener.timeout = timeout;
+        self.opener.timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 

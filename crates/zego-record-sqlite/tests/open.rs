@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::sync::Barrier;
+use std::time::Duration;
 
 use common::{Directory, chain, claim};
 use zego_record_receiver::{ClaimOutcome, DeliveryStore, Settlement, StoreError, StoreErrorKind};
@@ -36,6 +37,16 @@ async fn the_files_are_private() {
         .insecure_keep_file_mode()
         .open()
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_timeout_that_no_clock_can_add_is_cut() {
+    let directory = Directory::new();
+    let store = SqliteStore::builder(directory.database())
+        .timeout(Duration::MAX)
+        .open()
+        .unwrap();
+    assert!(store.claim(&claim(1)).await.is_ok());
 }
 
 #[tokio::test]
